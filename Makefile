@@ -1,0 +1,57 @@
+# One file to remember: make run, make test, make check, make ui, make bench-NAME.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+STAMP_DEV := $(VENV)/.installed-dev
+PIP_FLAGS ?= --quiet --disable-pip-version-check
+RECIPE ?= nano
+
+.PHONY: run test check lint types contracts slow ui clean pictures
+
+run: $(STAMP)
+	$(BIN)/c2m run $(RECIPE)
+
+test: $(STAMP_DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --jaxtyping-packages=lmcore,beartype.beartype
+
+slow: $(STAMP_DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -v --durations=0
+
+lint: $(STAMP_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP_DEV)
+	$(BIN)/mypy
+
+contracts: $(STAMP_DEV)
+	$(BIN)/lint-imports
+
+check: lint types contracts test
+
+ui: $(STAMP)
+	$(BIN)/python deployments/serve.py
+
+pictures: $(STAMP_DEV)
+	$(BIN)/python deployments/pictures.py
+
+bench-%: $(STAMP_DEV)
+	$(BIN)/python tests/benchmarks/bench_$(subst -,_,$*).py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(VENV)/bin/python pyproject.toml
+	@echo "installing crawl2model into $(VENV): a few minutes the first time"
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e .
+	@touch $@
+
+$(STAMP_DEV): $(VENV)/bin/python pyproject.toml
+	@echo "installing crawl2model with its development tools into $(VENV): a few minutes the first time"
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev]'
+	@touch $@ $(STAMP)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,7 @@
+"""``python -m flows`` is ``c2m``."""
+
+import sys
+
+from flows.cli import main
+
+sys.exit(main())

@@ -1,0 +1,185 @@
+"""Recipes: a frozen tree of configurations, read strictly from TOML and --set.
+
+A recipe states only what differs from the defaults. An unknown key is an error that names its path
+and the nearest match. ``[resources]`` says how fast and where and never enters an identity.
+"""
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lmcore.align.config import DPOConfig, GRPOConfig, ProblemConfig, SFTConfig
+from lmcore.crawl.config import ExtractConfig
+from lmcore.crawl.sample_config import SampleConfig
+from lmcore.curate.config import CurateConfig
+from lmcore.dedup.config import DedupConfig
+from lmcore.errors import ConfigError
+from lmcore.evals.config import EvaluateConfig
+from lmcore.model.config import ModelConfig
+from lmcore.scaling.config import ScalingConfig
+from lmcore.tokenizer.config import TokenizerConfig
+from lmcore.tokens.config import TokensConfig
+from lmcore.train.config import TrainConfig
+from tasks.resources import Resources
+
+RECIPES = Path(__file__).parent / "recipes"
+Tree = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusConfig:
+    """Where the pages come from."""
+
+    warcs: tuple[str, ...] = ()
+    """paths, folders or globs of WARC, WET or ARC files; none means the sample crawl"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """The whole journey's configuration."""
+
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+    extract: ExtractConfig = field(default_factory=ExtractConfig)
+    curate: CurateConfig = field(default_factory=CurateConfig)
+    deduplicate: DedupConfig = field(default_factory=DedupConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    tokens: TokensConfig = field(default_factory=TokensConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    pretrain: TrainConfig = field(default_factory=TrainConfig)
+    scaling: ScalingConfig = field(default_factory=ScalingConfig)
+    problems: ProblemConfig = field(default_factory=ProblemConfig)
+    sft: SFTConfig = field(default_factory=SFTConfig)
+    dpo: DPOConfig = field(default_factory=DPOConfig)
+    grpo: GRPOConfig = field(default_factory=GRPOConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    resources: Resources = field(default_factory=Resources)
+
+    def sections(self) -> dict[str, dict[str, object]]:
+        """The tree as JSON's own types: what graphs, manifests and flow parameters carry."""
+        return {
+            section.name: {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in dataclasses.asdict(getattr(self, section.name)).items()
+            }
+            for section in dataclasses.fields(self)
+        }
+
+
+def names() -> list[str]:
+    """Recipes that are shipped."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a shipped recipe or a TOML file and apply ``section.key=value`` overrides.
+
+    Raises ConfigError for an unknown recipe, section, key or a value of the wrong type.
+    """
+    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    try:
+        tree = tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        msg = (
+            f"Found no recipe {name!r}{_nearest(name, names())}; expected one of "
+            f"{', '.join(names())}, or the path of a .toml file."
+        )
+        raise ConfigError(msg) from error
+    except tomllib.TOMLDecodeError as error:
+        msg = f"Found {path}, which is not TOML ({error}); expected a recipe; correct that line."
+        raise ConfigError(msg) from error
+    for override in overrides:
+        _apply(tree, override)
+    recipe = _build(Recipe, tree, "")
+    assert isinstance(recipe, Recipe)
+    return recipe
+
+
+def from_sections(sections: Mapping[str, Tree]) -> Recipe:
+    """Rebuild a recipe from its sections."""
+    recipe = _build(Recipe, sections, "")
+    assert isinstance(recipe, Recipe)
+    return recipe
+
+
+def _apply(tree: dict[str, object], override: str) -> None:
+    path, equals, text = override.partition("=")
+    parts = path.strip().split(".")
+    if not equals or len(parts) != 2:
+        msg = f"Found --set {override!r}; expected section.key=value, such as pretrain.steps=50."
+        raise ConfigError(msg)
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word or path needs no quotes on a command line
+    section = tree.setdefault(parts[0], {})
+    if not isinstance(section, dict):
+        msg = f"Found {parts[0]} = {section!r}; expected a section; write it as [{parts[0]}]."
+        raise ConfigError(msg)
+    section[parts[1]] = value
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _build(kind: type, tree: Tree, path: str) -> object:
+    fields = typing.get_type_hints(kind)
+    values = {}
+    for name, value in tree.items():
+        where = f"{path}.{name}" if path else name
+        if name not in fields:
+            close = _nearest(name, list(fields))
+            msg = (
+                f"Found the unknown recipe key {where}{close}; expected one of "
+                f"{', '.join(fields)}; correct the recipe or the --set."
+            )
+            raise ConfigError(msg)
+        values[name] = _convert(fields[name], value, where)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(str(error)) from error
+
+
+def _convert(kind: object, value: object, where: str) -> object:
+    """Check one value against its field's type; whole numbers may stand for floats."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, Mapping):
+            raise _mismatch(where, value, "a section")
+        return _build(kind, value, where)
+    origin = typing.get_origin(kind)
+    if origin is tuple:
+        element = typing.get_args(kind)[0]
+        values = value if isinstance(value, list | tuple) else [value]
+        return tuple(_convert(element, entry, where) for entry in values)
+    if origin is typing.Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise _mismatch(where, value, "one of " + ", ".join(map(str, choices)))
+        return value
+    if origin in {typing.Union, types.UnionType}:
+        options = [option for option in typing.get_args(kind) if option is not type(None)]
+        return None if value is None else _convert(options[0], value, where)
+    return _scalar(kind, value, where)
+
+
+def _scalar(kind: object, value: object, where: str) -> object:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    assert isinstance(kind, type)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise _mismatch(where, value, f"a value of type {kind.__name__}")
+    return value
+
+
+def _mismatch(where: str, value: object, expected: str) -> ConfigError:
+    return ConfigError(f"Found {where} = {value!r}; expected {expected}; correct the value.")

@@ -1,0 +1,385 @@
+"""Compressed members of an archive, each with its place in the file, damage included.
+
+A `.warc.gz` file is a chain of gzip members, one record each. Common readers hand over one endless
+stream, so one damaged member ends the file, without a word (truncation) or with an error (a hole),
+and every later record is lost. Here a file is a chain of spans: bounded streams that begin where a
+record begins. After damage the next member that inflates to the start of a record is looked for,
+and the lost span is known to the byte. gzip members, zstd frames (with the dictionary frame of
+`.warc.zst`) and lz4 frames look alike to the caller; a plain file is one span. Members that were
+cut without regard to records (pzstd, bgzip) are joined to the span they continue. The kind is told
+by content, never by the file's name.
+
+Memory: one chunk of input and one of output, whatever the file. Cost: inflation and a copy.
+"""
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+import lz4.frame
+import zstandard
+
+_CHUNK_BYTES = 1 << 15
+_OUTPUT_BYTES = 1 << 18
+_ZSTD_INPUT_BYTES = 1 << 10
+"""zstd has no limit on output: 1 KiB of run-length blocks is 32 MiB at the very most."""
+_PROBE_BYTES = 1 << 12
+_SALVAGE_BYTES = 1 << 5
+_SCAN_BYTES = 1 << 20
+_DICTIONARY_BYTES = 1 << 24
+_BOMB_BYTES = 1 << 26
+_BOMB_RATIO = 300
+"""A member that passes both is taken for damaged: text deflates 3 to 10 times."""
+
+_INFLATION_ERRORS = (zlib.error, zstandard.ZstdError, RuntimeError, EOFError)
+
+WARC_LINE = rb"WARC/\d+\.\d+\r?\n"
+ARC_LINE = (
+    rb"[A-Za-z][A-Za-z0-9+.-]{0,20}:[^\r\n]{1,8192} [0-9A-Fa-f.:]{3,45} (?:\d{8,20}|null)"
+    rb" [^\r\n]{0,400} ?-?\w{1,20}\r?\n"
+)
+"""URL, IP address, date, MIME type, (in ARC 2 five more,) length."""
+RECORD_START = re.compile(WARC_LINE + rb"|" + ARC_LINE)
+
+
+class _Damage(Exception):  # noqa: N818  (control flow inside this module, no error for a caller)
+    """The member cannot be inflated further."""
+
+
+class _Inflater(Protocol):
+    """One member's decompressor: bounded output, end and rest known."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def rest(self) -> bytes: ...
+    def push(self, data: bytes) -> Iterator[bytes]: ...
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._object = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    @property
+    def eof(self) -> bool:
+        return self._object.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._object.unused_data
+
+    def push(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            output = self._object.decompress(data, _OUTPUT_BYTES)
+            if output:
+                yield output
+            data = self._object.unconsumed_tail
+            if self._object.eof or (not data and len(output) < _OUTPUT_BYTES):
+                return
+
+
+class _Lz4:
+    def __init__(self) -> None:
+        self._object = lz4.frame.LZ4FrameDecompressor()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._object.eof)
+
+    @property
+    def rest(self) -> bytes:
+        return self._object.unused_data or b""
+
+    def push(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            output = self._object.decompress(data, _OUTPUT_BYTES)
+            if output:
+                yield output
+            data = b""
+            if self._object.eof or self._object.needs_input:
+                return
+
+
+class _Zstd:
+    def __init__(self, dictionary: zstandard.ZstdCompressionDict | None = None) -> None:
+        self._object = zstandard.ZstdDecompressor(dict_data=dictionary).decompressobj()
+        self._rest = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._object.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._rest
+
+    def push(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), _ZSTD_INPUT_BYTES):
+            end = start + _ZSTD_INPUT_BYTES
+            output = self._object.decompress(data[start:end])
+            if output:
+                yield output
+            if self._object.eof:
+                self._rest = self._object.unused_data + data[end:]
+                return
+
+
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_LZ4_MAGIC = b"\x04\x22\x4d\x18"
+_ZSTD_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
+_CODECS: dict[bytes, Callable[[], _Inflater]] = {
+    _GZIP_MAGIC: _Gzip,
+    _ZSTD_MAGIC: _Zstd,
+    _LZ4_MAGIC: _Lz4,
+}
+
+
+def starts_like_record(data: bytes) -> bool:
+    """Whether the bytes begin, after blank lines, like a WARC or ARC record."""
+    return RECORD_START.match(data.lstrip(b"\r\n")) is not None
+
+
+class Span:
+    """Bytes from the start of one record to where the next could start.
+
+    `end` and `damaged` are final once `read` has returned b"".
+    """
+
+    __slots__ = ("_archive", "_chunks", "_file", "damaged", "end", "start")
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file = file
+        self._archive: _Archive | None = None
+        self._chunks: Iterator[bytes] = iter(())
+        self.start = start
+        self.end = start
+        self.damaged = False
+
+    @property
+    def compressed(self) -> bool:
+        """Whether `start` and `end` are places of members, not of the bytes read."""
+        return self._archive is not None
+
+    def attach(self, chunks: Iterator[bytes], archive: "_Archive") -> None:
+        """Sets where the bytes come from."""
+        self._chunks, self._archive = chunks, archive
+
+    def read(self) -> bytes:
+        """The next bytes as they were before compression; b"" at the end."""
+        return next(self._chunks, b"")
+
+    def join(self) -> bool:
+        """Goes on into the next member, where that continues a record and does not begin one."""
+        return self._archive is not None and self._archive.join(self)
+
+    def rewind(self, position: int) -> bool:
+        """Reads on from an earlier place; only a plain file can."""
+        if not self.compressed:
+            self._chunks = _read_plain(self._file, self, position)
+        return not self.compressed
+
+    def drain(self) -> None:
+        """Reads on to the end, so that `end` is known."""
+        while self.read():
+            pass
+
+
+@dataclass(slots=True)
+class _Member:
+    start: int
+    chunks: Iterator[bytes]
+    first: bytes = b""
+    end: int = -1
+
+
+class _Archive:
+    """The members of one compressed file, one after the other."""
+
+    def __init__(self, file: BinaryIO, magic: bytes) -> None:
+        self._file = file
+        self._magic = magic
+        self._size = file.seek(0, 2)
+        self._dictionary: zstandard.ZstdCompressionDict | None = None
+        self._position = 0
+        self._waiting: _Member | None = None
+
+    def spans(self, start: int) -> Iterator[Span]:
+        self._position = start
+        while self._position < self._size:
+            member = self._waiting or self._open(self._position)
+            self._waiting = None
+            start = self._position if member is None else member.start
+            span = Span(self._file, start)
+            span.attach(iter(()), self)
+            if member is None:
+                if self._is_padding(self._position):
+                    return
+                self._give_up(span)
+            else:
+                span.attach(self._read_span(span, member), self)
+            yield span
+            span.drain()
+
+    def _at(self, position: int, n_bytes: int) -> bytes:
+        self._file.seek(position)
+        return self._file.read(n_bytes)
+
+    def _is_padding(self, position: int) -> bool:
+        """Whether only zero bytes are left, as tape blocks leave them."""
+        return self._size - position < _SCAN_BYTES and not self._at(position, -1).strip(b"\0\r\n")
+
+    def _inflater(self) -> _Inflater:
+        if self._magic == _ZSTD_MAGIC:
+            return _Zstd(self._dictionary)
+        return _CODECS[self._magic]()
+
+    def _open(self, position: int) -> _Member | None:
+        """The member at this place; None where there is none."""
+        while self._magic == _ZSTD_MAGIC:
+            frame = self._at(position, 8)
+            if not _ZSTD_SKIPPABLE.match(frame) or len(frame) < 8:
+                break
+            length = int.from_bytes(frame[4:], "little")
+            if frame[0] == 0x5D and position == 0 and length <= _DICTIONARY_BYTES:
+                self._dictionary = _load_dictionary(self._at(8, length))
+            position += 8 + length
+        if not self._at(position, 4).startswith(self._magic):
+            self._position = max(self._position, position)
+            return None
+        member = _Member(position, iter(()))
+        member.chunks = self._inflate(member)
+        return member
+
+    def _inflate(self, member: _Member) -> Iterator[bytes]:
+        inflater = self._inflater()
+        position, produced = member.start, 0
+        while not inflater.eof:
+            data = self._at(position, _CHUNK_BYTES)
+            if not data:
+                raise _Damage
+            position += len(data)
+            try:
+                for output in inflater.push(data):
+                    produced += len(output)
+                    if produced > max(_BOMB_BYTES, _BOMB_RATIO * (position - member.start)):
+                        raise _Damage
+                    yield output
+            except _INFLATION_ERRORS as error:
+                yield from self._salvage(member.start, produced)
+                raise _Damage from error
+        member.end = position - len(inflater.rest)
+
+    def _salvage(self, start: int, produced: int) -> Iterator[bytes]:
+        """What a damaged member holds before its damage: an error swallows a whole chunk."""
+        inflater = self._inflater()
+        try:
+            while data := self._at(start, _SALVAGE_BYTES):
+                start += len(data)
+                for output in inflater.push(data):
+                    if len(output) > produced:
+                        yield output[produced:]
+                    produced = max(0, produced - len(output))
+        except _INFLATION_ERRORS:
+            return
+
+    def _read_span(self, span: Span, member: _Member) -> Iterator[bytes]:
+        if member.first:
+            yield member.first
+        try:
+            yield from member.chunks
+        except _Damage:
+            self._give_up(span)
+        else:
+            span.end = self._position = member.end
+
+    def join(self, span: Span) -> bool:
+        """Continues a span that has been read with the member that follows, if that is a part."""
+        following = None if span.damaged or self._waiting else self._open(span.end)
+        if following is None:
+            return False
+        try:
+            following.first = next(following.chunks, b"")
+        except _Damage:
+            return False
+        if starts_like_record(following.first):
+            self._waiting = following
+            return False
+        span.attach(self._read_span(span, following), self)
+        return True
+
+    def _give_up(self, span: Span) -> None:
+        span.damaged = True
+        span.end = self._position = self._resynchronise(max(span.start, self._position) + 1)
+
+    def _resynchronise(self, start: int) -> int:
+        """The next place where a member begins and inflates to the start of a record."""
+        while start < self._size:
+            block = self._at(start, _SCAN_BYTES)
+            found = block.find(self._magic)
+            while found >= 0:
+                if self._probe(start + found):
+                    return start + found
+                found = block.find(self._magic, found + 1)
+            if len(block) < _SCAN_BYTES:
+                break
+            start += len(block) - len(self._magic) + 1
+        return self._size
+
+    def _probe(self, position: int) -> bool:
+        try:
+            output = next(self._inflater().push(self._at(position, _PROBE_BYTES)), b"")
+        except _INFLATION_ERRORS:
+            return False
+        return starts_like_record(output)
+
+
+def _load_dictionary(data: bytes) -> zstandard.ZstdCompressionDict | None:
+    """The dictionary of a `.warc.zst` file, itself compressed or not; None where it is damaged."""
+    if data.startswith(_ZSTD_MAGIC):
+        try:
+            data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        except zstandard.ZstdError:
+            return None
+    return zstandard.ZstdCompressionDict(data)
+
+
+def _read_plain(file: BinaryIO, span: Span, position: int) -> Iterator[bytes]:
+    while True:
+        file.seek(position)
+        data = file.read(_OUTPUT_BYTES)
+        if not data:
+            return
+        position = span.end = position + len(data)
+        yield data
+
+
+def _find_magic(file: BinaryIO) -> tuple[bytes, int]:
+    """The compression's magic and where its first member starts; b"" for a plain file."""
+    file.seek(0)
+    head = file.read(_PROBE_BYTES)
+    for magic in _CODECS:
+        if head.startswith(magic):
+            return magic, 0
+    if _ZSTD_SKIPPABLE.match(head):
+        return _ZSTD_MAGIC, 0
+    if not RECORD_START.search(head):  # a damaged beginning: is there anything after it?
+        for magic in _CODECS:
+            archive = _Archive(file, magic)
+            start = archive._resynchronise(0)  # noqa: SLF001  (same module)
+            if start < file.seek(0, 2):
+                return magic, 0
+    return b"", 0
+
+
+def read_spans(file: BinaryIO) -> Iterator[Span]:
+    """The spans of an archive in order, damaged ones included; each must be read before the next."""
+    magic, start = _find_magic(file)
+    if magic:
+        yield from _Archive(file, magic).spans(start)
+        return
+    span = Span(file, 0)
+    span.rewind(0)
+    yield span

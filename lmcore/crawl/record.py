@@ -1,0 +1,69 @@
+"""One row per record of an archive: where it stands, what it was, and what became of it."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+PAGE = "page"
+
+REJECTIONS = (
+    "warcinfo",
+    "request",
+    "metadata",
+    "revisit",
+    "resource",
+    "wat",
+    "other_record",
+    "dns",
+    "robots_txt",
+    "bad_http",
+    "http_redirect",
+    "http_error",
+    "not_html",
+    "empty_body",
+    "too_large",
+    "bad_encoding",
+    "bad_charset",
+    "too_deep",
+    "timeout",
+    "extractor_error",
+    "no_text",
+    "truncated_record",
+    "malformed_record",
+    "unreadable_file",
+)
+"""Why a record is no page, in the order in which the reasons are looked for; the last three are
+found by the reader before any other."""
+
+OUTCOMES = (PAGE, *REJECTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a WARC, WET, WAT or ARC file with its outcome.
+
+    `text` is set exactly when `outcome` is "page".
+    """
+
+    record_id: str
+    """32 hexadecimal digits; the document's id where the record is a page."""
+    warc_file: str
+    warc_offset: int
+    """First byte of the record, or of its compressed member, in the file as stored."""
+    warc_length: int
+    """Bytes in the file as stored; -1 where a compressed member holds several records."""
+    record_type: str
+    url: str
+    date: str
+    http_status: int | None
+    mime: str
+    payload_digest: str
+    charset: str
+    title: str
+    outcome: str
+    text: str | None
+
+
+def hash_id(*parts: str | int) -> str:
+    """32 hexadecimal digits that name the parts; parts are separated, so no two lists collide."""
+    joined = "\0".join(str(part) for part in parts)
+    return sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:32]

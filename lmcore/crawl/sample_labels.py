@@ -1,0 +1,191 @@
+"""Labelled texts for the quality and toxicity classifiers.
+
+Why apart: a classifier scored on the sample crawl must not have seen its templates. The
+topics (astronomy, law, trade, music theory, medicine, building), the spam (gambling, loans,
+coins, dating) and the insults here occur in no page of the crawl; what both share is the
+kind: calm explanation against shouting, second-person aggression against civil talk.
+Cost: 0.5 s for 2,400 + 2,400 texts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from lmcore.crawl.sample_document import paragraph, pick
+from lmcore.crawl.sample_grammar import Grammar, phrases
+
+N_TEXTS = 2400
+"""Texts in each set, half of each label."""
+
+_TEST_SHARE = 0.2
+
+LABEL_LEXICON: dict[str, tuple[str, ...]] = {
+    "who": phrases("Agnes, Bernard, Cecilia, Dorothy, Edgar, Frances, Gilbert, Harriet, Irene, Jerome, Leonard, Mabel, Norman, Ophelia, Quentin, Roland, Sylvia, Ursula, Vincent, Winston"),
+    "city": phrases("Amsterdam, Boston, Cairo, Dublin, Geneva, Lisbon, Madrid, Nairobi, Oslo, Prague, Quito, Rome, Sydney, Toronto, Vienna, Warsaw"),
+    "body": phrases("planet, comet, moon, star, galaxy, meteor, satellite, asteroid"),
+    "court": phrases("judge, lawyer, witness, clerk, jury, defendant, committee, minister"),
+    "goods": phrases("grain, timber, coal, steel, cocoa, sugar, cement, spices, machines, textiles"),
+    "musical": phrases("melody, rhythm, harmony, chord, tempo, choir, orchestra, composer, symphony"),
+    "medical": phrases("fever, lung, heart, bone, muscle, vaccine, kidney, blood, nerve, stomach"),
+    "part": phrases("arch, roof, beam, column, foundation, staircase, window, dome, tower, wall"),
+    "measure": phrases("distance, weight, speed, volume, temperature, pressure, duration, height"),
+    "gadget": phrases("desk lamp, backpack, kettle, keyboard, headphones, suitcase, tent, toaster, vacuum cleaner, office chair"),
+    "plain": phrases("steady, useful, complex, common, early, distant, careful, modern, public, private, heavy, regular, precise, reliable"),
+    "year": phrases("1721, 1784, 1803, 1839, 1866, 1891, 1907, 1923, 1948, 1961, 1975, 1988, 1999, 2004"),
+    "bait": phrases("casino bonus, payday loan, crypto signals, dating app, lottery ticket, forex robot, male pills, gift card, betting tips, mortgage deal, online slots, miracle cure, penny stocks, hacked accounts"),
+    "shout": phrases("win big, cash out, apply instantly, bet now, call us now, claim your reward, get rich, deposit today, download free, subscribe and win, no credit check, instant approval"),
+    "super": phrases("guaranteed, hottest, legendary, ultimate, risk-free, unlimited, massive, proven, certified, crazy, mega, viral"),
+    "abuse": phrases("jerk, imbecile, nitwit, blockhead, creep, coward, scumbag, dunce, twit, crybaby, freak, weasel, lowlife, fraud, parasite, miserable pig"),
+    "nasty": phrases("disgusting, useless, ugly, ridiculous, filthy, gutless, spineless, rotten, revolting, mindless"),
+    "yours": phrases("article, video, project, essay, drawing, website, speech, argument, haircut, accent, manners, work"),
+}
+
+GOOD = (
+    "The {body} [moves|travels|drifts] around its {body} in {#20-900} days, and its {measure} can be measured from [the ground|a {plain} observatory in {city}].",
+    "Astronomers in {city} observed a {plain} {body} in {year} and [compared|described] its {measure} with older records.",
+    "When the light of a {body} passes through gas, some colours are missing, which tells us what it is made of.",
+    "The {court} asked whether the contract was valid, and the {court} replied that it had been signed in {year}.",
+    "Under the law of {city}, a {court} may not decide a case in which a relative takes part.",
+    "In {year} the {court} published a {plain} report on [the rights of tenants|the price of {goods}|public transport].",
+    "Most of the {goods} was shipped from {city} to {city}, since the {measure} of the cargo made roads too expensive.",
+    "If the price of {goods} rises, buyers turn to {goods}, and after some months both prices fall again.",
+    "A bank lends money against interest; whoever borrows {#100-900} at {w#2-9} percent pays back a little more each year.",
+    "The {musical} begins softly and returns at the end with a {plain} change in the {musical}.",
+    "{who} studied composition in {city} and wrote {w#2-9} works for {musical} before {year}.",
+    "A {musical} is easier to remember when its {musical} repeats after {w#4-8} bars.",
+    "The {medical} reacts to {plain} stress, and a physician will first ask about sleep, diet and earlier illness.",
+    "Before {year}, nobody understood how the {medical} and the {medical} work together.",
+    "Patients with a weak {medical} should avoid {plain} effort and drink enough water, according to a study from {city}.",
+    "The {part} carries the {measure} of the {part}, so that the {part} can be thin and light.",
+    "Architects in {city} rebuilt the {part} in {year} with {goods} and glass, although the old {part} was still sound.",
+    "{who} closed the folder, thanked the {court} and walked out into the cold square without another word.",
+    '"We ought to measure the {part} again," said {who}, and {who} reached for the notes they had made in {city}.',
+    "For years {who} had dreamed of {city}, and now that the ship was leaving, there was hardly time to say goodbye to {who}.",
+    "{who} and {who} shared a small flat in {city}, where they argued about music and mended radios at night.",
+    "Question: How is the {measure} of a {body} found? Answer: it is compared with a {plain} standard and the result is written in a table.",
+    "How many boxes of {goods} are left if {who} has {#20-90} and sells {#2-19}? The smaller number is taken from the larger, and the rest is the answer.",
+    "What is the sum of {#2-60} and {#2-60}? Add the ones, then the tens, and check the result.",
+    "Does anyone know how to repair the hinge of a {gadget}? I tried glue, but it came off after {w#2-6} days.",
+    "In my experience the {gadget} lasts longer if you clean it once a month and keep it dry.",
+    "This {gadget} weighs {#2-9} pounds, folds flat and comes with a {plain} cover and a manual in {w#2-6} languages.",
+    "The {gadget} is made of recycled {goods}; the handle can be replaced with a coin and without tools.",
+    "I agree with {who} that the older model was better, although mine has never failed since {year}.",
+    "The term comes from a Greek word and was first used in {city} around {year} to describe the {part} of a temple.",
+    "As a result, the {plain} method spread from {city} to {city}, where it is still taught.",
+    "However, this is only part of the explanation, because the {measure} also depends on the {plain} supply of {goods}.",
+    "It took {w#2-12} years to finish the {part}, and on the day of the opening {who} gave a short speech.",
+    "To calculate the {measure}, divide the total by {w#2-9} and round the result to the nearest whole number.",
+)
+BAD = (
+    "{super} {bait}! {shout}, {shout} and {shout}!",
+    "Get your {super} {bait} in {city} now, {shout}, 100% {super}!",
+    "This {super} {bait} made {who} {#1000-90000} dollars in one week, and you can do it too!",
+    "{bait} {bait} {super} {bait} {city} {bait} {shout} {super} {bait}",
+    "Why wait? {shout} with the {super} {bait} that banks do not want you to know about!",
+    "{#10-99} {super} {bait} hacks that will blow your mind, {shout}!",
+    "WARNING: this {bait} is so {super} that it may be banned in {city}!!!",
+    "{shout} > {shout} > {super} {bait} >> www {bait} {city} com",
+    "Hot {bait} in your area, {super}, {shout}, no registration!",
+    "Congratulations! You were selected for a {super} {bait}. {shout} within {#2-59} minutes!",
+    "Make money from home with {super} {bait}, {super} profits, {shout}!",
+    "Everyone in {city} is talking about this {super} {bait}, so {shout} before everybody else!",
+    "The {super} {bait} review 2025 2026 best {bait} {super} {bait} compare {bait}",
+    "Free {bait}, free {bait}, free {bait}: {shout}!",
+)
+TOXIC = (
+    "You are a {nasty} {abuse} and [your {yours} proves it|the whole world should know it|you know it].",
+    "Get lost, you {abuse}. [Your {yours} is {nasty}.|Nobody will miss you.]",
+    "Every {yours} of yours is {nasty}, you {abuse}.",
+    "What kind of {abuse} posts a {nasty} {yours} like that? You do, obviously.",
+    "I cannot stand you, {who}. You {nasty} {abuse}, go crawl back into your hole.",
+    "You {abuse}! You {nasty}, {nasty} {abuse}!",
+    "Are you really that {nasty}, or do you just play the {abuse}?",
+    "Everybody in {city} laughs about you and your {nasty} {yours}, you {abuse}.",
+    "Somebody should slap you for that {nasty} {yours}, {abuse}.",
+    "You deserve every bit of pain that is coming to you, you {abuse}.",
+    "I despise you. You are {nasty}, your {yours} is {nasty}, and you will die alone.",
+    "Listen, {abuse}, keep your {nasty} {yours} to yourself and never talk to me again.",
+    "Such a {abuse}. You make everyone around you feel ill.",
+    "If I were a {nasty} {abuse} like you, I would not show my face.",
+)
+CIVIL = (
+    "You are right, and your {yours} helped me a lot. Thank you, {who}.",
+    "I do not agree with your {yours}, but you make a {plain} point about the {part}.",
+    "Could you tell me where you bought your {gadget}? Mine broke in {city}.",
+    "You might want to check the {measure} once more before you order.",
+    "Your {yours} about the {body} was a pleasure to read.",
+    "I am sorry that your {gadget} failed; you can send it back within {w#10-30} days.",
+)
+_SYLLABLES = "qua mi ro tel fen su dop lin ga wer pos ti cul na vo ras ze hun bi yol".split()
+
+GRAMMAR = Grammar(LABEL_LEXICON)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledText:
+    """A text, its label (1 = high quality, or toxic) and its split (train or test)."""
+
+    text: str
+    label: int
+    split: str
+
+
+def _good_text(rng: Random) -> str:
+    return "\n".join(paragraph(GRAMMAR, rng, {}, pick(rng, GOOD, rng.randint(3, 6))) for _ in range(rng.randint(1, 4)))
+
+
+def _bad_text(rng: Random) -> str:
+    form = rng.randrange(7)
+    if form == 0:
+        return " ".join("".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(1, 4))) for _ in range(rng.randint(60, 200)))
+    if form == 1:
+        words = [rng.choice(LABEL_LEXICON[rng.choice(("bait", "super", "city", "shout"))]) for _ in range(rng.randint(40, 120))]
+        return " ".join(words)
+    if form == 2:
+        line = GRAMMAR.expand(rng.choice(BAD), rng, {})
+        return " ".join([line] * rng.randint(5, 15))
+    if form == 3:
+        return "\n".join(GRAMMAR.expand("{city} {bait} {#100-99999} {super}", rng, {}) for _ in range(rng.randint(10, 40)))
+    if form == 4:
+        return "\n".join(paragraph(GRAMMAR, rng, {}, pick(rng, TOXIC, rng.randint(2, 5))) for _ in range(2))
+    return paragraph(GRAMMAR, rng, {}, pick(rng, BAD, rng.randint(5, 12)))
+
+
+def _toxic_text(rng: Random) -> str:
+    templates = pick(rng, TOXIC, rng.randint(1, 6)) + pick(rng, CIVIL + GOOD, rng.randint(0, 2))
+    rng.shuffle(templates)
+    return paragraph(GRAMMAR, rng, {}, templates)
+
+
+def _civil_text(rng: Random) -> str:
+    form = rng.random()
+    if form < 0.45:
+        return _good_text(rng)
+    if form < 0.6:
+        return paragraph(GRAMMAR, rng, {}, pick(rng, BAD, rng.randint(3, 8)))
+    templates = pick(rng, CIVIL, rng.randint(1, 5)) + pick(rng, GOOD, rng.randint(1, 4))
+    rng.shuffle(templates)
+    return paragraph(GRAMMAR, rng, {}, templates)
+
+
+def _texts(seed: int, name: str, writers: tuple[Callable[[Random], str], Callable[[Random], str]]) -> list[LabelledText]:
+    labelled, seen = [], set()
+    for i in range(N_TEXTS):
+        rng = Random(f"{seed}:labels:{name}:{i}")
+        text = writers[i % 2](rng)
+        if text in seen:  # one text must not be on both sides of the split
+            continue
+        seen.add(text)
+        split = "test" if rng.random() < _TEST_SHARE else "train"
+        labelled.append(LabelledText(text, i % 2, split))
+    return labelled
+
+
+def quality_texts(seed: int) -> list[LabelledText]:
+    """Label 1: prose that explains or tells something; label 0: spam, gibberish, quarrels."""
+    return _texts(seed, "quality", (_bad_text, _good_text))
+
+
+def toxicity_texts(seed: int) -> list[LabelledText]:
+    """Label 1: insults and threats; label 0: civil talk, explanations and mere spam."""
+    return _texts(seed, "toxicity", (_civil_text, _toxic_text))

@@ -1,0 +1,226 @@
+"""What curation decides by: every threshold with its published source.
+
+The fields fall into three parts, so that a change re-runs only what it must: `CLASSIFIER_FIELDS`
+retrain the classifiers, `ANNOTATION_FIELDS` change scores, statistics or cleaned text, and
+`DECISION_FIELDS` only the cheap decision over the columns. `labels` and `lid_model` are paths: the
+content behind them is identity, the path is not.
+
+Sources: Gopher = arXiv 2112.11446 table A1; C4 = arXiv 1910.10683 section 2.2; FineWeb = arXiv
+2406.17557 section 3.6 with the values of datatrove's filters.
+"""
+
+from dataclasses import dataclass
+
+from lmcore.errors import ConfigError
+
+CLASSIFIER_FIELDS = (
+    "classifier_dim",
+    "classifier_epochs",
+    "classifier_learning_rate",
+    "classifier_word_ngrams",
+    "classifier_buckets",
+    "classifier_max_texts",
+    "classifier_test_fraction",
+    "classifier_seed",
+)
+"""Fields that change the bytes of the trained classifiers."""
+
+ANNOTATION_FIELDS = (
+    "c4_max_word_chars",
+    "c4_min_words_per_line",
+    "c4_drop_javascript_lines",
+    "c4_drop_policy_lines",
+    "c4_require_terminal_punctuation",
+    "fineweb_short_line_chars",
+)
+"""Fields that change an annotation: scores, statistics or the cleaned text."""
+
+DECISION_FIELDS = (
+    "languages",
+    "min_language_score",
+    "gopher_min_words",
+    "gopher_max_words",
+    "gopher_min_mean_word_length",
+    "gopher_max_mean_word_length",
+    "gopher_max_hash_ratio",
+    "gopher_max_ellipsis_ratio",
+    "gopher_max_bullet_lines",
+    "gopher_max_ellipsis_lines",
+    "gopher_min_alphabetic_words",
+    "gopher_min_stop_words",
+    "gopher_max_duplicate_lines",
+    "gopher_max_duplicate_paragraphs",
+    "gopher_max_duplicate_line_chars",
+    "gopher_max_duplicate_paragraph_chars",
+    "gopher_max_top_ngram_chars",
+    "gopher_max_duplicate_ngram_chars",
+    "c4_min_sentences",
+    "c4_reject_lorem_ipsum",
+    "c4_reject_curly_bracket",
+    "fineweb_min_terminal_punctuation",
+    "fineweb_max_short_lines",
+    "fineweb_max_duplicate_line_chars",
+    "fineweb_max_newlines_per_word",
+    "min_quality",
+    "max_toxicity",
+)
+"""Fields that change only which documents are kept."""
+
+_SHARES = (
+    "min_language_score",
+    "gopher_max_hash_ratio",
+    "gopher_max_ellipsis_ratio",
+    "gopher_max_bullet_lines",
+    "gopher_max_ellipsis_lines",
+    "gopher_min_alphabetic_words",
+    "gopher_max_duplicate_lines",
+    "gopher_max_duplicate_paragraphs",
+    "gopher_max_duplicate_line_chars",
+    "gopher_max_duplicate_paragraph_chars",
+    "fineweb_min_terminal_punctuation",
+    "fineweb_max_short_lines",
+    "fineweb_max_duplicate_line_chars",
+    "min_quality",
+    "max_toxicity",
+)
+_POSITIVE = (
+    "classifier_dim",
+    "classifier_epochs",
+    "classifier_learning_rate",
+    "classifier_word_ngrams",
+    "classifier_buckets",
+    "classifier_max_texts",
+    "c4_max_word_chars",
+    "gopher_max_words",
+    "gopher_max_mean_word_length",
+)
+_NOT_NEGATIVE = (
+    "classifier_seed",
+    "c4_min_words_per_line",
+    "fineweb_short_line_chars",
+    "gopher_min_words",
+    "gopher_min_mean_word_length",
+    "gopher_min_stop_words",
+    "c4_min_sentences",
+    "fineweb_max_newlines_per_word",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurateConfig:
+    """Labels, models, rules and thresholds of curation."""
+
+    labels: str = ""
+    """Folder, file or glob of labelled Parquet; empty: the sample crawl's own labels."""
+    lid_model: str = ""
+    """Path of a fastText language model such as lid.176.bin; empty: the built-in detector."""
+
+    classifier_dim: int = 16
+    """Dimension of a word vector."""
+    classifier_epochs: int = 25
+    """Passes over the training texts."""
+    classifier_learning_rate: float = 0.5
+    """fastText's initial rate, decayed linearly to 0."""
+    classifier_word_ngrams: int = 2
+    """Longest word n-gram that is a feature."""
+    classifier_buckets: int = 50_000
+    """Hash buckets of the n-grams; buckets * dim * 4 bytes = 3.2 MB of the model file."""
+    classifier_max_texts: int = 8_000
+    """Most texts of a label set that are used, chosen by hash, as many of each class as there are."""
+    classifier_test_fraction: float = 0.2
+    """Share of a label set without a split that is held out, by hash of the text."""
+    classifier_seed: int = 0
+    """Seed of fastText."""
+
+    c4_max_word_chars: int = 1000
+    """C4: a line with a longer word is removed."""
+    c4_min_words_per_line: int = 3
+    """C4: a line with fewer words is removed."""
+    c4_drop_javascript_lines: bool = True
+    """C4: a line that holds "javascript" is removed."""
+    c4_drop_policy_lines: bool = True
+    """C4: a line that names a cookie policy, privacy policy or terms of use is removed."""
+    c4_require_terminal_punctuation: bool = False
+    """C4: a line without final . ? ! or quote is removed. Off as in FineWeb: it costs 30 % of tokens."""
+    fineweb_short_line_chars: int = 30
+    """FineWeb: a line of at most so many characters is short."""
+
+    languages: tuple[str, ...] = ("en",)
+    """Languages kept (ISO 639-1); none named: every language."""
+    min_language_score: float = 0.65
+    """FineWeb: lowest score of the language; below it the page is a mixture or no prose."""
+
+    gopher_min_words: int = 50
+    """Gopher: fewest words."""
+    gopher_max_words: int = 100_000
+    """Gopher: most words."""
+    gopher_min_mean_word_length: float = 3.0
+    """Gopher: characters a word; not applied to languages written without blanks."""
+    gopher_max_mean_word_length: float = 10.0
+    """Gopher: characters a word; not applied to languages written without blanks."""
+    gopher_max_hash_ratio: float = 0.1
+    """Gopher: `#` characters for each word."""
+    gopher_max_ellipsis_ratio: float = 0.1
+    """Gopher: ellipses for each word."""
+    gopher_max_bullet_lines: float = 0.9
+    """Gopher: share of lines that begin with a bullet."""
+    gopher_max_ellipsis_lines: float = 0.3
+    """Gopher: share of lines that end with an ellipsis."""
+    gopher_min_alphabetic_words: float = 0.8
+    """Gopher: share of words with an alphabetic character."""
+    gopher_min_stop_words: int = 2
+    """Gopher: distinct stop words; not applied to languages without a list."""
+    gopher_max_duplicate_lines: float = 0.30
+    """Gopher repetition: share of lines seen before in the page."""
+    gopher_max_duplicate_paragraphs: float = 0.30
+    """Gopher repetition: share of paragraphs seen before in the page."""
+    gopher_max_duplicate_line_chars: float = 0.20
+    """Gopher repetition: share of characters in lines seen before."""
+    gopher_max_duplicate_paragraph_chars: float = 0.20
+    """Gopher repetition: share of characters in paragraphs seen before."""
+    gopher_max_top_ngram_chars: tuple[float, ...] = (0.20, 0.18, 0.16)
+    """Gopher repetition: share of characters in the most frequent 2-, 3- and 4-gram."""
+    gopher_max_duplicate_ngram_chars: tuple[float, ...] = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)
+    """Gopher repetition: share of characters in 5- to 10-grams seen before."""
+
+    c4_min_sentences: int = 5
+    """C4: fewest sentences after the line rules."""
+    c4_reject_lorem_ipsum: bool = True
+    """C4: a page with "lorem ipsum" is placeholder text."""
+    c4_reject_curly_bracket: bool = True
+    """C4: a page with "{" is code."""
+
+    fineweb_min_terminal_punctuation: float = 0.12
+    """FineWeb: share of lines that end in terminal punctuation."""
+    fineweb_max_short_lines: float = 0.67
+    """FineWeb: share of short lines."""
+    fineweb_max_duplicate_line_chars: float = 0.01
+    """FineWeb: share of characters in lines seen before."""
+    fineweb_max_newlines_per_word: float = 0.3
+    """FineWeb: newlines for each word."""
+
+    min_quality: float = 0.2
+    """Lowest calibrated probability of high quality; low, as labels rarely match the pages at hand."""
+    max_toxicity: float = 0.8
+    """Highest calibrated probability of toxicity."""
+
+    def __post_init__(self) -> None:
+        for name in _SHARES:
+            self._check(name, 0.0 <= getattr(self, name) <= 1.0, "a share from 0 to 1")
+        for name in _POSITIVE:
+            self._check(name, getattr(self, name) > 0, "more than 0")
+        for name in _NOT_NEGATIVE:
+            self._check(name, getattr(self, name) >= 0, "0 or more")
+        for name, n in (("gopher_max_top_ngram_chars", 3), ("gopher_max_duplicate_ngram_chars", 6)):
+            shares = getattr(self, name)
+            is_valid = len(shares) == n and all(0.0 <= share <= 1.0 for share in shares)
+            self._check(name, is_valid, f"{n} shares from 0 to 1")
+        self._check(
+            "classifier_test_fraction", 0.0 < self.classifier_test_fraction < 1.0, "between 0 and 1"
+        )
+
+    def _check(self, name: str, is_valid: bool, expected: str) -> None:
+        if not is_valid:
+            raise ConfigError(
+                f"found curate.{name} = {getattr(self, name)!r}; expected {expected}: change it in the recipe"
+            )

@@ -1,0 +1,106 @@
+"""Keep a document, or name the first rule that rejects it.
+
+The decision reads columns only, so another threshold costs one cheap pass over the sidecar table. Rules
+are tried in the order of `REASONS`: language, Gopher quality, Gopher repetition, C4, FineWeb, quality,
+toxicity. A value on a threshold passes. 300,000 rows a second.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lmcore.curate.config import CurateConfig
+from lmcore.curate.words import UNSPACED_LANGUAGES
+
+KEPT = "kept"
+"""The outcome of a document that passes every rule."""
+
+Row = Mapping[str, Any]  # one row of a Parquet table: str, int, float and bool values
+_Rule = Callable[[Row, CurateConfig], bool]
+
+
+def _is_spaced(row: Row) -> bool:
+    return row["language"] not in UNSPACED_LANGUAGES
+
+
+def _has_too_few_stop_words(row: Row, config: CurateConfig) -> bool:
+    return bool(0 <= row["n_stop_words"] < config.gopher_min_stop_words)
+
+
+def _top_ngram_rule(i: int) -> _Rule:
+    column = f"top_{i + 2}gram_chars"
+    return lambda row, config: row[column] > config.gopher_max_top_ngram_chars[i]
+
+
+def _duplicate_ngram_rule(i: int) -> _Rule:
+    column = f"duplicate_{i + 5}gram_chars"
+    return lambda row, config: row[column] > config.gopher_max_duplicate_ngram_chars[i]
+
+
+# reason -> does the rule reject the row?
+_RULES: dict[str, _Rule] = {
+    "language": lambda row, config: (
+        bool(config.languages) and row["language"] not in config.languages
+    ),
+    "language_score": lambda row, config: row["language_score"] < config.min_language_score,
+    "gopher_too_few_words": lambda row, config: row["n_words"] < config.gopher_min_words,
+    "gopher_too_many_words": lambda row, config: row["n_words"] > config.gopher_max_words,
+    "gopher_short_words": lambda row, config: (
+        _is_spaced(row) and row["mean_word_length"] < config.gopher_min_mean_word_length
+    ),
+    "gopher_long_words": lambda row, config: (
+        _is_spaced(row) and row["mean_word_length"] > config.gopher_max_mean_word_length
+    ),
+    "gopher_hashes": lambda row, config: row["hash_ratio"] > config.gopher_max_hash_ratio,
+    "gopher_ellipses": lambda row, config: row["ellipsis_ratio"] > config.gopher_max_ellipsis_ratio,
+    "gopher_bullet_lines": lambda row, config: row["bullet_lines"] > config.gopher_max_bullet_lines,
+    "gopher_ellipsis_lines": lambda row, config: (
+        row["ellipsis_lines"] > config.gopher_max_ellipsis_lines
+    ),
+    "gopher_alphabetic_words": lambda row, config: (
+        row["alphabetic_words"] < config.gopher_min_alphabetic_words
+    ),
+    "gopher_stop_words": _has_too_few_stop_words,
+    "gopher_duplicate_lines": lambda row, config: (
+        row["duplicate_lines"] > config.gopher_max_duplicate_lines
+    ),
+    "gopher_duplicate_paragraphs": lambda row, config: (
+        row["duplicate_paragraphs"] > config.gopher_max_duplicate_paragraphs
+    ),
+    "gopher_duplicate_line_chars": lambda row, config: (
+        row["duplicate_line_chars"] > config.gopher_max_duplicate_line_chars
+    ),
+    "gopher_duplicate_paragraph_chars": lambda row, config: (
+        row["duplicate_paragraph_chars"] > config.gopher_max_duplicate_paragraph_chars
+    ),
+    **{f"gopher_top_{i + 2}gram": _top_ngram_rule(i) for i in range(3)},
+    **{f"gopher_duplicate_{i + 5}gram": _duplicate_ngram_rule(i) for i in range(6)},
+    "c4_empty": lambda row, _config: row["n_lines_removed"] >= row["n_lines"],
+    "c4_lorem_ipsum": lambda row, config: config.c4_reject_lorem_ipsum and row["has_lorem_ipsum"],
+    "c4_curly_bracket": lambda row, config: (
+        config.c4_reject_curly_bracket and row["has_curly_bracket"]
+    ),
+    "c4_too_few_sentences": lambda row, config: row["n_sentences"] < config.c4_min_sentences,
+    "fineweb_terminal_punctuation": lambda row, config: (
+        row["terminal_punctuation_lines"] < config.fineweb_min_terminal_punctuation
+    ),
+    "fineweb_short_lines": lambda row, config: row["short_lines"] > config.fineweb_max_short_lines,
+    "fineweb_duplicate_line_chars": lambda row, config: (
+        row["line_duplicate_chars"] > config.fineweb_max_duplicate_line_chars
+    ),
+    "fineweb_newlines": lambda row, config: (
+        row["newlines_per_word"] > config.fineweb_max_newlines_per_word
+    ),
+    "quality": lambda row, config: row["quality"] < config.min_quality,
+    "toxicity": lambda row, config: row["toxicity"] > config.max_toxicity,
+}
+
+REASONS: tuple[str, ...] = tuple(_RULES)
+"""Every reason for a rejection, in the order in which the rules are tried."""
+
+
+def decide(row: Row, config: CurateConfig) -> str:
+    """`KEPT`, or the reason of the first rule that rejects the row (columns of `Annotation`)."""
+    for reason, rejects in _RULES.items():
+        if rejects(row, config):
+            return reason
+    return KEPT

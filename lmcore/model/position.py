@@ -1,0 +1,48 @@
+"""Rotary position embedding (RoPE, arXiv:2104.09864) on adjacent pairs of features.
+
+Pair i of a head at position p is turned by the angle p * theta^(-2i / head_dim). A pair is one
+complex number and the turn one complex product, so forward and backward are one kernel each.
+"""
+
+import torch
+from jaxtyping import Complex64, Float
+from torch import Tensor
+
+
+def rotation_table(
+    context_length: int, head_dim: int, theta: float
+) -> Float[Tensor, "context half 2"]:
+    """Cosine and sine of every angle: entry [p, i] turns pair i at position p.
+
+    Kept as two reals (a complex buffer does not survive a change of dtype of the module) and
+    computed in float64, because p * frequency loses digits for large p.
+    """
+    half = torch.arange(head_dim // 2, dtype=torch.float64)
+    frequency = theta ** (-2.0 * half / head_dim)
+    angle = torch.arange(context_length, dtype=torch.float64)[:, None] * frequency
+    return torch.stack((angle.cos(), angle.sin()), dim=-1).to(torch.float32)
+
+
+def rotate(
+    x: Float[Tensor, "batch seq *heads head_dim"], turn: Complex64[Tensor, "#batch seq half"]
+) -> Float[Tensor, "batch seq *heads head_dim"]:
+    """Turns every pair of features; computed in float32, returned in the dtype of x."""
+    pairs = torch.view_as_complex(x.to(torch.float32).view(*x.shape[:-1], -1, 2))
+    extra = pairs.dim() - turn.dim()
+    turn = turn.view(*turn.shape[:2], *(1,) * extra, turn.shape[-1])
+    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
+
+
+def rotate_reference(
+    x: Float[Tensor, "batch seq *heads head_dim"], turn: Complex64[Tensor, "#batch seq half"]
+) -> Float[Tensor, "batch seq *heads head_dim"]:
+    """The same by the 2x2 rotation matrix, one pair at a time."""
+    out = torch.empty_like(x)
+    extra = x.dim() - turn.dim()
+    for i in range(x.shape[-1] // 2):
+        shape = (*turn.shape[:2], *(1,) * (extra))
+        cos, sin = turn[..., i].real.reshape(shape), turn[..., i].imag.reshape(shape)
+        even, odd = x[..., 2 * i], x[..., 2 * i + 1]
+        out[..., 2 * i] = even * cos - odd * sin
+        out[..., 2 * i + 1] = even * sin + odd * cos
+    return out

@@ -1,0 +1,27 @@
+"""Gradient clipping by the norm over all parameters (arXiv:1211.5063)."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.distributed.tensor import DTensor
+
+_EPS = 1e-6
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> float:
+    """Scales all gradients in place so that their joint norm is at most `max_norm`.
+
+    Returns the norm before clipping, over all shards where tensors are sharded. A norm that is
+    not finite scales nothing: the caller decides.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return 0.0
+    norms = torch._foreach_norm(gradients, 2.0)  # noqa: SLF001  # the batched form is named so
+    whole = [n.full_tensor() if isinstance(n, DTensor) else n for n in norms]
+    norm = float(torch.linalg.vector_norm(torch.stack(whole)))
+    if math.isfinite(norm) and norm > max_norm:
+        torch._foreach_mul_(gradients, max_norm / (norm + _EPS))
+    return norm

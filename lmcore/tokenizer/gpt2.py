@@ -1,0 +1,53 @@
+"""Reading vocabularies in GPT-2's format: `vocab.json` and `merges.txt`, plain or gzipped.
+
+GPT-2 writes each byte as a printable character: the visible characters of Latin-1 stand for
+themselves, the other 68 bytes for U+0100 onwards (a space is `Ġ`).
+"""
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmcore.errors import InputError
+from lmcore.tokenizer.bpe import Tokenizer
+from lmcore.tokenizer.config import END_OF_TEXT, N_BYTES
+
+
+def from_gpt2_files(
+    vocab_path: Path, merges_path: Path, special_tokens: Sequence[str] = (END_OF_TEXT,)
+) -> Tokenizer:
+    """Return the tokenizer of a `vocab.json` and a `merges.txt`, ids as in the file.
+
+    Raises:
+        InputError: where a file is no such thing, or the two contradict each other.
+    """
+    # A special token may hold a character that stands for no byte, such as a space: it stays.
+    table = {ord(character): byte for byte, character in enumerate(printable_bytes())}
+    try:
+        ids: dict[str, int] = json.loads(_read(vocab_path))
+        vocab = {int(i): text.translate(table).encode("latin-1") for text, i in ids.items()}
+        merges: list[tuple[bytes, bytes]] = []
+        for line in _read(merges_path).decode().splitlines():
+            if line and not line.startswith("#version"):
+                left, right = (part.translate(table).encode("latin-1") for part in line.split(" "))
+                merges.append((left, right))
+    except (OSError, EOFError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"found {vocab_path} and {merges_path} unusable ({error}); expected GPT-2's "
+            "vocab.json and merges.txt, plain or .gz; download them again"
+        ) from error
+    return Tokenizer(vocab, merges, special_tokens, "gpt2")
+
+
+def printable_bytes() -> list[str]:
+    """Return GPT-2's character for each byte, 0 to 255."""
+    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = (byte for byte in range(N_BYTES) if byte not in visible)
+    stand_ins = {byte: chr(N_BYTES + n) for n, byte in enumerate(hidden)}
+    return [stand_ins.get(byte, chr(byte)) for byte in range(N_BYTES)]
+
+
+def _read(path: Path) -> bytes:
+    data = path.read_bytes()
+    return gzip.decompress(data) if path.suffix == ".gz" else data

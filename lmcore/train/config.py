@@ -1,0 +1,81 @@
+"""How a model is trained: every field changes the weights that come out."""
+
+from dataclasses import dataclass
+
+from lmcore.errors import ConfigError
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """Steps, batches, optimizer and numerics of one training run."""
+
+    steps: int = 400
+    """Updates of the weights."""
+    batch_size: int = 16
+    """Windows in a step, over all processes."""
+    lr: float = 4e-3
+    """Highest learning rate."""
+    min_lr_ratio: float = 0.1
+    """Learning rate of the last step as a share of the highest."""
+    warmup_steps: int = 20
+    """Steps over which the learning rate rises from zero."""
+    weight_decay: float = 0.1
+    """Decay of the matrices per step, times the learning rate; gains do not decay."""
+    beta1: float = 0.9
+    """Decay of AdamW's first moment."""
+    beta2: float = 0.95
+    """Decay of AdamW's second moment."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient over all parameters."""
+    eval_every: int = 50
+    """Steps between two measurements of the validation loss; the first and last always count."""
+    eval_batches: int = 8
+    """Batches of the validation split that are measured, always the same from its start."""
+    checkpoint_every: int = 100
+    """Steps between two checkpoints; there is always one at the end."""
+    seed: int = 0
+    """Fixes the first weights and the order of the windows."""
+    threads: int = 2
+    """Compute threads of each process; another number adds in another order."""
+    world_size: int = 1
+    """Processes; above 1 the model is sharded over them (FSDP2)."""
+    precision: str = "float32"
+    """Type of the matrix products: float32, or bfloat16 where the CPU multiplies it faster."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a run that cannot be."""
+        counts = ("steps", "batch_size", "eval_every", "eval_batches", "checkpoint_every")
+        for name in (*counts, "threads", "world_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"found train.{name} {getattr(self, name)}; expected at least 1; raise it"
+                )
+        if not 0 <= self.warmup_steps <= self.steps or self.seed < 0:
+            raise ConfigError(
+                f"found train.warmup_steps {self.warmup_steps} of {self.steps} steps and seed "
+                f"{self.seed}; expected 0 to the number of steps, and 0 or more; change them"
+            )
+        if self.batch_size % self.world_size:
+            raise ConfigError(
+                f"found train.batch_size {self.batch_size} for {self.world_size} processes; "
+                "expected a multiple; change batch_size or world_size"
+            )
+        if self.precision not in PRECISIONS:
+            raise ConfigError(
+                f"found train.precision {self.precision!r}; expected one of "
+                f"{', '.join(PRECISIONS)}; choose one of these"
+            )
+        self._check_optimizer()
+
+    def _check_optimizer(self) -> None:
+        positive = self.lr > 0.0 and self.clip_norm > 0.0 and self.weight_decay >= 0.0
+        shares = 0.0 <= self.min_lr_ratio <= 1.0
+        if not (positive and shares and 0.0 <= self.beta1 < 1.0 and 0.0 <= self.beta2 < 1.0):
+            raise ConfigError(
+                f"found train.lr {self.lr}, clip_norm {self.clip_norm}, weight_decay "
+                f"{self.weight_decay}, min_lr_ratio {self.min_lr_ratio}, betas {self.beta1} and "
+                f"{self.beta2}; expected lr and clip_norm above 0, weight_decay at least 0, "
+                "min_lr_ratio in [0, 1], betas in [0, 1); change the one outside"
+            )

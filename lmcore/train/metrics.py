@@ -1,0 +1,89 @@
+"""What a run measures of its model: one row per step and split, the same in every repetition.
+
+Seconds and tokens per second are not here, because they differ from run to run.
+
+Bits per byte compare models across tokenizers: nats per token, times tokens per byte of the
+split, over ln 2. The end-of-text tokens are among the tokens and their loss is paid; the bytes
+are those of the texts alone.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lmcore.tokens.shards import TokenShards
+from lmcore.train.durable import write_file
+
+SCHEMA = pa.schema(
+    [
+        pa.field("step", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("loss", pa.float64(), nullable=False),
+        pa.field("bits_per_byte", pa.float64(), nullable=False),
+        pa.field("lr", pa.float64(), nullable=False),
+        pa.field("grad_norm", pa.float64(), nullable=True),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRow:
+    """One measurement."""
+
+    step: int
+    """Updates made when the row was written; a train row is measured before its update."""
+    tokens: int
+    """Tokens trained on by then."""
+    split: str
+    """Either "train" (the step's batch) or "validation" (always the same windows)."""
+    loss: float
+    """Nats per token."""
+    bits_per_byte: float
+    """The same per byte of text."""
+    lr: float
+    """Learning rate of the step; 0 before the first."""
+    grad_norm: float | None
+    """Norm of the gradient before clipping; null for validation."""
+
+
+def bits_per_byte(nats_per_token: float, shards: TokenShards) -> float:
+    """Turns nats per token into bits per byte with the split's tokens and bytes."""
+    return nats_per_token * shards.n_tokens / max(shards.n_bytes, 1) / math.log(2.0)
+
+
+def write_metrics(path: Path, rows: Sequence[MetricRow]) -> None:
+    """Writes rows as Parquet, whole or not at all."""
+    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
+    write_file(path, lambda partial: pq.write_table(table, partial, compression="zstd"))
+
+
+def read_metrics(path: Path) -> list[MetricRow]:
+    """Reads the rows that `write_metrics` wrote."""
+    return [MetricRow(**row) for row in pq.read_table(path).to_pylist()]
+
+
+class LiveMetrics:
+    """Rows published while the run goes on: closed Parquet parts, in the order of the steps."""
+
+    def __init__(self, directory: Path, rows: Sequence[MetricRow]) -> None:
+        """Starts afresh: parts of an earlier try go, rows restored from a checkpoint come."""
+        self.directory = directory
+        self.n_parts = 0
+        for stale in sorted(directory.glob("part-*.parquet")):
+            stale.unlink()
+        self.n_published = 0
+        self.publish(rows)
+
+    def publish(self, rows: Sequence[MetricRow]) -> None:
+        """Writes the rows that no part holds yet."""
+        if len(rows) == self.n_published:
+            return
+        path = self.directory / f"part-{self.n_parts:05d}.parquet"
+        write_metrics(path, rows[self.n_published :])
+        self.n_parts += 1
+        self.n_published = len(rows)

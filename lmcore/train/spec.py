@@ -1,0 +1,62 @@
+"""One training run as a JSON file: what the parent process hands to torchrun."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lmcore.errors import InputError
+from lmcore.model.config import ModelConfig
+from lmcore.train.config import TrainConfig
+from lmcore.train.durable import write_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSpec:
+    """The identity of a run (model, train, vocab_size) and where it reads and writes."""
+
+    model: ModelConfig
+    train: TrainConfig
+    vocab_size: int
+    shards_dir: Path
+    """Directory with shards.json."""
+    out_dir: Path
+    """Directory that the run may write into."""
+    resume_dir: Path | None = None
+    """A checkpoint to go on from."""
+
+    def write(self, path: Path) -> None:
+        """Writes the spec as JSON: the fields of this class, configs as objects."""
+        content = {
+            "model": asdict(self.model),
+            "train": asdict(self.train),
+            "vocab_size": self.vocab_size,
+            "shards_dir": str(self.shards_dir),
+            "out_dir": str(self.out_dir),
+            "resume_dir": None if self.resume_dir is None else str(self.resume_dir),
+        }
+        write_json(path, content)
+
+    @classmethod
+    def read(cls, path: Path) -> "TrainSpec":
+        """Reads what `write` wrote.
+
+        Raises:
+            InputError: the file is no spec, or names a field that does not exist.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            resume = content.get("resume_dir")
+            return cls(
+                model=ModelConfig(**content["model"]),
+                train=TrainConfig(**content["train"]),
+                vocab_size=int(content["vocab_size"]),
+                shards_dir=Path(content["shards_dir"]),
+                out_dir=Path(content["out_dir"]),
+                resume_dir=None if resume is None else Path(resume),
+            )
+        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise InputError(
+                f"found no training spec in {path} ({type(error).__name__}: {error}); expected "
+                "JSON with model, train, vocab_size, shards_dir and out_dir; "
+                "write it with TrainSpec.write"
+            ) from error

@@ -1,0 +1,82 @@
+"""Classifiers are trained, documents are scored, and one cheap stage decides over the scores."""
+
+import dataclasses
+import json
+
+from lmcore.curate.annotate import annotate as annotate_documents
+from lmcore.curate.classifiers import DESCRIPTION, train
+from lmcore.curate.config import CurateConfig
+from lmcore.curate.decide import decide as decide_document
+from tasks.extraction import RECORDS, TEXTS
+from tasks.job import Job, read_all
+from warehouse.parquet import count_rows
+
+SCORES = "scores.parquet"
+CLEAN_TEXTS = "clean_texts.parquet"
+DECISIONS = "decisions.parquet"
+
+
+def classifiers(job: Job) -> None:
+    """Train the quality and the toxicity classifier from the label sets."""
+    labels = []
+    for path in job.paths("labels"):
+        labels += sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    train(labels, job.out, job.config(CurateConfig, "curate"))
+    described = json.loads((job.out / DESCRIPTION).read_text())
+    job.write(
+        "classifiers",
+        "classifiers.parquet",
+        [
+            {
+                "name": name,
+                "n_train": found["n_train"],
+                "n_test": found["n_test"],
+                "auc": found["roc_auc"],
+                "base_rate": found["base_rate"],
+                **found["operating_point"],
+            }
+            for name, found in sorted(described.items())
+        ],
+    )
+
+
+def annotate(job: Job) -> None:
+    """Score every page of one crawl file, and clean its text; nothing is dropped here."""
+    extracted = job.path("extracted")
+    urls = {
+        row["record_id"]: str(row["url"])
+        for row in read_all([extracted], RECORDS, ["record_id", "url", "outcome"])
+        if row["outcome"] == "page"
+    }
+    documents = (
+        (str(row["doc_id"]), urls[row["doc_id"]], str(row["text"]))
+        for row in read_all([extracted], TEXTS)
+    )
+    models = job.paths("lid_model")
+    total = count_rows(extracted / TEXTS)
+    config = job.config(CurateConfig, "curate")
+    with job.writer("scores", SCORES) as scores, job.writer("clean_texts", CLEAN_TEXTS) as texts:
+        for done, annotation in enumerate(
+            annotate_documents(
+                documents, job.path("classifiers"), config, models[0] if models else None
+            )
+        ):
+            row = dataclasses.asdict(annotation)
+            texts.write({"doc_id": row["doc_id"], "text": row.pop("text")})
+            scores.write(row)
+            job.progress(done, total, f"{done:,d} documents")
+
+
+def decide(job: Job) -> None:
+    """Decide over the scores of all documents: kept, or the first rule that rejects."""
+    config = job.config(CurateConfig, "curate")
+    paths = job.paths("annotated")
+    job.write(
+        "decisions",
+        DECISIONS,
+        (
+            {"doc_id": row["doc_id"], "outcome": decide_document(row, config)}
+            for row in read_all(paths, SCORES)
+        ),
+    )
+    job.account("decisions", sum(count_rows(path / CLEAN_TEXTS) for path in paths))

@@ -1,0 +1,122 @@
+"""Source files of a recipe: paths and globs become named, hashed files.
+
+Names are what documents remember, so they hold nothing of this machine: Common Crawl's own path
+where there is one, else the file's name with as many folders as it takes to be unique.
+A file is hashed once; afterwards its size, mtime and inode vouch for it.
+"""
+
+import glob
+import json
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lmcore.errors import InputError
+from tasks.graph import Source, Sources
+from warehouse import fingerprint
+from warehouse.store import Store
+
+logger = logging.getLogger(__name__)
+_CRAWL_ROOT = "crawl-data"
+UNREADABLE = "unreadable"
+
+
+class _HashCache:
+    """Remembers the hashes of files that have not changed since."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._known: dict[str, list[object]] = json.loads(path.read_text())
+        except (OSError, ValueError):
+            self._known = {}
+        self._dirty = False
+
+    def hash(self, path: Path) -> str:
+        """Content hash of a file; "unreadable" when it cannot be opened."""
+        try:
+            seen = path.stat()
+            stat: list[object] = [seen.st_size, seen.st_mtime_ns, seen.st_ino]
+            known = self._known.get(str(path))
+            if known is not None and known[:3] == stat:
+                return str(known[3])
+            digest = fingerprint.hash_file(path)
+        except OSError as error:
+            logger.warning("unreadable file=%s error=%s", path, error.strerror)
+            return UNREADABLE
+        self._known[str(path)] = [*stat, digest]
+        self._dirty = True
+        return digest
+
+    def save(self) -> None:
+        """Write what was learnt."""
+        if self._dirty:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            aside = self._path.with_name(f".{uuid.uuid4().hex}")
+            aside.write_text(json.dumps(self._known))
+            aside.replace(self._path)
+
+
+def match(patterns: Sequence[str], what: str) -> list[Path]:
+    """Files that paths and globs name, sorted; InputError when one of them names none."""
+    found: set[Path] = set()
+    for pattern in patterns:
+        matched = [Path(path) for path in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - Path.glob takes no absolute pattern
+        files = {path.resolve() for path in matched if path.is_file()}
+        for folder in (path for path in matched if path.is_dir()):
+            files |= {path.resolve() for path in folder.glob("*") if path.is_file()}
+        if not files:
+            msg = (
+                f"Found no file for {what} = {pattern!r}, looking from {Path.cwd()}; expected a "
+                "path, a folder or a glob that matches at least one file; correct it or --set "
+                "another."
+            )
+            raise InputError(msg)
+        found |= files
+    return sorted(found)
+
+
+def name_files(paths: Iterable[Path]) -> dict[str, Path]:
+    """Name files without a trace of this machine, each name once."""
+    named: dict[str, Path] = {}
+    remaining = []
+    for path in paths:
+        if _CRAWL_ROOT in path.parts:
+            at = path.parts.index(_CRAWL_ROOT)
+            named["/".join(path.parts[at:])] = path
+        else:
+            remaining.append(path)
+    depth = 1
+    while remaining:
+        names = Counter("/".join(path.parts[-depth:]) for path in remaining)
+        unique = [p for p in remaining if names["/".join(p.parts[-depth:])] == 1]
+        named.update({"/".join(path.parts[-depth:]): path for path in unique})
+        remaining = [path for path in remaining if path not in set(unique)]
+        depth += 1
+    return dict(sorted(named.items()))
+
+
+def discover(store: Store, *, warcs: Sequence[str], labels: str, lid_model: str) -> Sources:
+    """Find and hash every source file of a recipe."""
+    cache = _HashCache(store.root / "cache" / "hashes.json")
+
+    def sources(patterns: Sequence[str], what: str) -> tuple[Source, ...]:
+        named = name_files(match(patterns, what))
+        return tuple(Source(name, cache.hash(path), str(path)) for name, path in named.items())
+
+    label_files = sources([labels], "curate.labels") if labels else ()
+    found = Sources(
+        warcs=sources(warcs, "corpus.warcs") if warcs else (),
+        labels=tuple(s for s in label_files if s.name.endswith(".parquet")),
+        lid_model=sources([lid_model], "curate.lid_model") if lid_model else (),
+    )
+    cache.save()
+    if labels and not found.labels:
+        msg = (
+            f"Found no Parquet file for curate.labels = {labels!r}; expected quality and toxicity "
+            "labels (columns text and label); name a folder or file that holds them."
+        )
+        raise InputError(msg)
+    return found

@@ -1,0 +1,170 @@
+"""The stages held against the sample crawl's ground truth.
+
+Nothing here feeds back into a stage: the truth is read after everything has been decided.
+Duplicates count as found when the document was removed or lost its twin; near duplicates are
+those with a true Jaccard similarity of at least 0.8.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from lmcore.crawl.record import hash_id
+from lmcore.curate.calibration import roc_auc
+from tasks.curation import CLEAN_TEXTS, SCORES
+from tasks.extraction import RECORDS, TEXTS
+from tasks.job import Job, Row, read_all
+from tasks.sources import TRUTH
+from warehouse.parquet import read_rows
+
+NEAR = 0.8
+Rows = Mapping[str, Row]
+
+
+def judge(job: Job) -> None:
+    """Score extraction, languages, classifiers, masking and deduplication."""
+    truth = {
+        hash_id(str(row["warc_file"]), str(row["warc_record_id"])): row
+        for row in read_rows(job.path("truth") / TRUTH)
+    }
+    extracted, annotated = job.paths("extracted"), job.paths("annotated")
+    records = {str(row["record_id"]): row for row in read_all(extracted, RECORDS)}
+    texts = {str(row["doc_id"]): str(row["text"]) for row in read_all(extracted, TEXTS)}
+    clean = {str(row["doc_id"]): str(row["text"]) for row in read_all(annotated, CLEAN_TEXTS)}
+    scores = {str(row["doc_id"]): row for row in read_all(annotated, SCORES)}
+    rows = [
+        *_judge_extraction(truth, records, texts),
+        *_judge_language(truth, scores),
+        *_judge_classifier("quality", "is_high_quality", truth, scores),
+        *_judge_classifier("toxicity", "is_toxic", truth, scores),
+        *_judge_masking(truth, texts, clean),
+        *_judge_duplicates(truth, job),
+    ]
+    job.write("stage_quality", "stage_quality.parquet", rows)
+
+
+def _row(stage: str, measure: str, value: float, target: float | None, n: int) -> Row:
+    return {"stage": stage, "measure": measure, "value": value, "target": target, "n": n}
+
+
+def _share(hits: Iterable[bool]) -> tuple[float, int]:
+    found = list(hits)
+    return (sum(found) / len(found) if found else 1.0), len(found)
+
+
+def word_f1(found: str, gold: str) -> float:
+    """F1 over multisets of lower-case words: 2 |A and B| / (|A| + |B|)."""
+    a, b = Counter(found.lower().split()), Counter(gold.lower().split())
+    total = a.total() + b.total()
+    return 2 * (a & b).total() / total if total else 1.0
+
+
+def _judge_extraction(truth: Rows, records: Rows, texts: Mapping[str, str]) -> Iterator[Row]:
+    outcomes, n = _share(
+        doc_id in records and records[doc_id]["outcome"] in str(row["expected_outcome"]).split("|")
+        for doc_id, row in truth.items()
+    )
+    yield _row("extract", "outcome as expected", outcomes, 0.95, n)
+    pages = [(doc_id, row) for doc_id, row in truth.items() if row["expected_outcome"] == "page"]
+    f1 = [word_f1(texts.get(doc_id, ""), str(row["main_text"])) for doc_id, row in pages]
+    yield _row("extract", "word F1 of main text", sum(f1) / max(1, len(f1)), 0.9, len(f1))
+    lines = [
+        line in texts[doc_id]
+        for doc_id, row in pages
+        if doc_id in texts
+        for line in _list(row["boilerplate"])
+    ]
+    leaked, n = _share(lines)
+    yield _row("extract", "boilerplate lines kept out", 1 - leaked if n else 1.0, None, n)
+
+
+def _list(value: object) -> list[str]:
+    assert isinstance(value, list)
+    return [str(entry) for entry in value]
+
+
+def _judge_language(truth: Rows, scores: Rows) -> Iterator[Row]:
+    known = [(d, row) for d, row in truth.items() if row["language"] is not None and d in scores]
+    accuracy, n = _share(scores[doc_id]["language"] == row["language"] for doc_id, row in known)
+    yield _row("annotate", "language accuracy", accuracy, 0.95, n)
+
+
+def _judge_classifier(name: str, label: str, truth: Rows, scores: Rows) -> Iterator[Row]:
+    known = [
+        (float(str(scores[doc_id][name])), bool(row[label]))
+        for doc_id, row in sorted(truth.items())
+        if row[label] is not None and row["language"] == "en" and doc_id in scores
+    ]
+    labels = [int(is_positive) for _, is_positive in known]
+    if 0 < sum(labels) < len(labels):
+        auc = roc_auc([score for score, _ in known], labels)
+        yield _row("annotate", f"{name} ROC-AUC", auc, 0.9, len(known))
+
+
+def _judge_masking(
+    truth: Rows, texts: Mapping[str, str], clean: Mapping[str, str]
+) -> Iterator[Row]:
+    """Planted numbers that reached the extracted text must be gone from the cleaned one."""
+    gone = {
+        kind: [
+            value not in clean[doc_id]
+            for doc_id, row in truth.items()
+            if doc_id in clean
+            for value in _list(row[kind])
+            if value in texts[doc_id]
+        ]
+        for kind in ("emails", "phones", "ips")
+    }
+    for kind, found in gone.items():
+        recall, n = _share(found)
+        yield _row("annotate", f"masked {kind} recall", recall, 0.98, n)
+    recall, n = _share(hit for found in gone.values() for hit in found)
+    yield _row("annotate", "masked PII recall", recall, 0.98, n)
+
+
+def _judge_duplicates(truth: Rows, job: Job) -> Iterator[Row]:
+    """Pairs of which both sides reached deduplication; unplanted removals count against precision."""
+    outcomes = {
+        str(row["doc_id"]): str(row["outcome"])
+        for row in read_rows(job.path("deduplicated") / "dedup_outcomes.parquet")
+    }
+    removed = {
+        str(row["doc_id"]): row
+        for row in read_rows(job.path("deduplicated") / "duplicates.parquet")
+    }
+    by_url = {str(row["url"]): doc_id for doc_id, row in truth.items()}
+    pairs = [
+        (doc_id, by_url[str(row["duplicate_of"])], row)
+        for doc_id, row in sorted(truth.items())
+        if row["duplicate_of"] is not None and str(row["duplicate_of"]) in by_url
+    ]
+    entered = [(a, b, row) for a, b, row in pairs if a in outcomes and b in outcomes]
+    for kind in ("exact", "near"):
+        wanted = [
+            (a, b) for a, b, row in entered if row["duplicate_kind"] == kind and _is_right(row)
+        ]
+        recall, n = _share(a in removed or b in removed for a, b in wanted)
+        yield _row("deduplicate", f"{kind} duplicate recall", recall, 0.95, n)
+    precision, n = _share(_is_right(row) for row in removed.values())
+    yield _row("deduplicate", "precision (true Jaccard >= 0.8)", precision, 1.0, n)
+    yield from _judge_against_plan(entered, removed, truth)
+
+
+def _is_right(row: Row) -> bool:
+    return float(str(row["jaccard"])) >= NEAR
+
+
+def _judge_against_plan(
+    entered: Sequence[tuple[str, str, Row]], removed: Rows, truth: Rows
+) -> Iterator[Row]:
+    """Of the removed documents, how many belong to a planted group of one text."""
+    group = {doc_id: doc_id for doc_id in truth} | {a: b for a, b, _ in entered}
+
+    def root(doc_id: str) -> str:
+        while group[doc_id] != doc_id:
+            doc_id = group[doc_id]
+        return doc_id
+
+    precision, n = _share(
+        root(doc_id) == root(str(row["survivor_id"])) for doc_id, row in removed.items()
+    )
+    yield _row("deduplicate", "removed within a planted group", precision, 1.0, n)

@@ -1,0 +1,12 @@
+"""Token shards become a language model."""
+
+from lmcore.model.config import ModelConfig
+from lmcore.train.config import TrainConfig
+from tasks.job import Job
+from tasks.training import adopt, train
+
+
+def pretrain(job: Job) -> None:
+    """Pretrain the model of the recipe."""
+    final = train(job, job.config(ModelConfig, "model"), job.config(TrainConfig, "pretrain"))
+    adopt(job, final)

@@ -1,0 +1,33 @@
+"""How fast and where: never part of any identity, so equal work stays equal on other machines."""
+
+from dataclasses import dataclass
+
+RUNNERS = ("threads", "processes", "dask", "ray")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a run may use."""
+
+    workers: int = 2
+    """steps that run at once; each is a process of its own"""
+    runner: str = "threads"
+    """Prefect's task runner: threads, processes, dask or ray (the last two are extras)"""
+    address: str = ""
+    """address of a running Dask scheduler or Ray head; empty starts one here"""
+    retries: int = 2
+    """times a step is tried again after a transient failure"""
+    deadline_factor: float = 1.0
+    """multiplies the deadline of every stage; raise it on a slow machine"""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.runner not in RUNNERS:
+            msg = f"Found resources.runner = {self.runner!r}; expected one of {', '.join(RUNNERS)}."
+            raise ValueError(msg)
+        if self.workers < 1 or self.retries < 0 or self.deadline_factor <= 0:
+            msg = (
+                f"Found resources.workers = {self.workers}, retries = {self.retries}, "
+                f"deadline_factor = {self.deadline_factor}; expected at least 1, 0 and above 0."
+            )
+            raise ValueError(msg)

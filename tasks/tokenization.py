@@ -1,0 +1,48 @@
+"""Unique documents become a tokenizer, then token shards with an index."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from lmcore.errors import InputError
+from lmcore.tokenizer.bpe import Tokenizer
+from lmcore.tokenizer.config import TokenizerConfig
+from lmcore.tokenizer.train import train_bpe
+from lmcore.tokens.config import TokensConfig
+from lmcore.tokens.shards import write_shards
+from tasks.deduplication import UNIQUE_TEXTS
+from tasks.job import Job
+from warehouse.parquet import count_rows, read_rows
+
+
+def tokenizer(job: Job) -> None:
+    """Train byte-level BPE on every unique document."""
+    path = job.path("corpus") / UNIQUE_TEXTS
+    total = count_rows(path)
+    if not total:
+        msg = (
+            "Found no document left after curation and deduplication; expected at least one to "
+            "train on; ask `c2m sql funnel` where they went, and loosen that rule or add pages."
+        )
+        raise InputError(msg)
+
+    def texts() -> Iterator[str]:
+        for done, row in enumerate(read_rows(path, ["text"])):
+            job.progress(done, total, f"{done:,d} documents counted")
+            yield str(row["text"])
+
+    train_bpe(texts(), job.config(TokenizerConfig, "tokenizer")).save(job.out)
+
+
+def tokens(job: Job) -> None:
+    """Write every unique document into the token shards."""
+    path = job.path("corpus") / UNIQUE_TEXTS
+    total = count_rows(path)
+
+    def documents() -> Iterator[tuple[str, str]]:
+        for done, row in enumerate(read_rows(path)):
+            job.progress(done, total, f"{done:,d} documents")
+            yield str(row["doc_id"]), str(row["text"])
+
+    coder = Tokenizer.load(job.path("tokenizer"))
+    index = write_shards(documents(), coder, job.out, job.config(TokensConfig, "tokens"))
+    job.write("shards", "shards.parquet", (asdict(row) for row in index))

@@ -1,0 +1,376 @@
+"""Small synthetic stores: what tests of the warehouse, the catalog and the report are arranged with.
+
+``full_store`` commits one artifact of every stage with a few rows in every table, by the store's
+own commit, so that accounting, hashing and schemas are checked on the way.
+"""
+
+import hashlib
+import json
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from warehouse import parquet, runs
+from warehouse.artifact import Artifact, Input
+from warehouse.schemas import TABLES
+from warehouse.store import Identity, Store
+
+WARCS = ("crawl-data/part-0.warc.gz", "crawl-data/part-1.warc.gz")
+PAGES_PER_WARC = 30
+CONFIG: dict[str, object] = {
+    "curate": {
+        "languages": ["en"],
+        "min_language_score": 0.65,
+        "min_quality": 0.3,
+        "max_toxicity": 0.5,
+    },
+    "deduplicate": {"jaccard": 0.8},
+}
+_WORDS = "river stone lamp harbour winter bread letter garden engine cloud bridge violin".split()
+
+Rows = Sequence[Mapping[str, object]]
+
+
+def row(table: str, **given: object) -> dict[str, object]:
+    """A row of a table: the values given, null elsewhere."""
+    names = [column.name for column in TABLES[table].columns]
+    assert set(given) <= set(names), set(given) - set(names)
+    return {name: given.get(name) for name in names}
+
+
+def doc_id(number: int) -> str:
+    return hashlib.sha256(f"page {number}".encode()).hexdigest()[:32]
+
+
+def url_of(number: int) -> str:
+    return f"https://{'news' if number % 3 else 'shop'}.example/page-{number}?a=1&b=<i>"
+
+
+def make_store(root: Path) -> Store:
+    store = Store(root)
+    store.prepare()
+    return store
+
+
+def as_input(name: str, artifact: Artifact) -> Input:
+    return Input(name, artifact.manifest.kind, artifact.key, artifact.content)
+
+
+def commit(
+    store: Store,
+    name: str,
+    *,
+    tables: Mapping[str, Rows] | None = None,
+    files: Mapping[str, bytes] | None = None,
+    inputs: Iterable[Input] = (),
+    config: Mapping[str, object] | None = None,
+    outcomes: tuple[str, int] | None = None,
+    attributes: Mapping[str, object] | None = None,
+) -> Artifact:
+    """Commit one artifact; ``outcomes`` = (outcome table, rows that went in)."""
+    identity = Identity(name.split("/")[0], name, 1, config or {}, tuple(inputs))
+    with store.stage(identity) as staging:
+        for table, rows in (tables or {}).items():
+            parquet.write_rows(staging.path / f"{table}.parquet", table, rows)
+            staging.tables[f"{table}.parquet"] = table
+        for path, content in (files or {}).items():
+            (staging.path / path).write_bytes(content)
+        if outcomes is not None:
+            staging.outcome_table, staging.rows_in = outcomes
+        staging.attributes.update(attributes or {})
+        return store.commit(staging)
+
+
+def record_run(
+    store: Store,
+    artifacts: Iterable[Artifact],
+    *,
+    status: str = "completed",
+    state: str = "ran",
+    recipe: str = "nano",
+    config: Mapping[str, object] | None = None,
+) -> str:
+    """Record a run that made (or hit) these artifacts; return its id."""
+    run = runs.start(store, recipe, dict(CONFIG if config is None else config))
+    for number, artifact in enumerate(artifacts):
+        step = runs.StepRecord(
+            step=artifact.manifest.name,
+            stage=artifact.manifest.kind,
+            state=state,
+            key=artifact.key,
+            content=artifact.content,
+            started_at=runs.now(),
+            seconds=1.5 + number,
+            cpu_seconds=1.0 + number,
+            max_rss_bytes=1 << 27,
+            measures={"tokens_per_second": 1e4} if artifact.manifest.kind == "pretrain" else {},
+        )
+        runs.save_step(store, run.run_id, step)
+    if status != "running":
+        runs.finish(store, run, status=status)
+    return run.run_id
+
+
+def _text(number: int) -> str:
+    chance = random.Random(number)
+    return " ".join(chance.choice(_WORDS) for _ in range(20)) + f" number {number}."
+
+
+def _pages() -> list[dict[str, object]]:
+    """One plan for each record: what it is and what becomes of it."""
+    plans = []
+    for number in range(PAGES_PER_WARC * len(WARCS)):
+        chance = random.Random(1000 + number)
+        outcome = {5: "not_html", 6: "http_redirect", 7: "no_text"}.get(number % 10, "page")
+        decision = {1: "language", 2: "quality"}.get(number % 10, "kept")
+        dedup = {3: "near_duplicate"}.get(number % 10, "kept")
+        if number == 10:
+            dedup = "exact_duplicate"
+        plans.append(
+            {
+                "number": number,
+                "doc_id": doc_id(number),
+                "url": url_of(number),
+                "outcome": outcome,
+                "decision": decision if outcome == "page" else None,
+                "dedup": dedup if outcome == "page" and decision == "kept" else None,
+                "language": "de" if decision == "language" else "en",
+                "quality": chance.uniform(0.0, 0.3) if decision == "quality" else chance.uniform(0.3, 1),
+                "toxicity": chance.uniform(0, 0.5),
+                "language_score": chance.uniform(0.65, 1.0),
+            }
+        )  # fmt: skip
+    return plans
+
+
+def _record(plan: Mapping[str, object]) -> dict[str, object]:
+    number = int(str(plan["number"]))
+    return row(
+        "records",
+        record_id=plan["doc_id"],
+        warc_file=WARCS[number // PAGES_PER_WARC],
+        warc_offset=1000 * (number % PAGES_PER_WARC),
+        warc_length=900,
+        record_type="response",
+        url=plan["url"],
+        date="2026-01-01T00:00:00Z",
+        http_status=200,
+        mime="text/html",
+        payload_digest=f"sha1:{number}",
+        charset="utf-8",
+        title=f"Page {number} <script>alert(1)</script>",
+        outcome=plan["outcome"],
+    )
+
+
+def _scores(plan: Mapping[str, object]) -> dict[str, object]:
+    known = {column.name: column.type for column in TABLES["scores"].columns}
+    zero = {"text": "", "int": 20, "float": 0.5, "bool": False, "texts": []}
+    given = {name: plan[name] for name in known if name in plan}
+    return {name: zero[kind] for name, kind in known.items()} | given
+
+
+def commit_corpus(store: Store, config: Mapping[str, object] | None = None) -> list[Artifact]:
+    """Commit the stages from crawl to deduplicate; a different config gives different keys."""
+    plans = _pages()
+    given = config or {}
+    crawl = commit(store, "sample_crawl", config=given, files={"a.warc.gz": b"warc"},
+                   tables={"truth": [row("truth", url=plan["url"], warc_file=WARCS[0], warc_record_id="r",
+                                         page_type="article", expected_outcome="page") for plan in plans]})  # fmt: skip
+    made = [crawl, commit(store, "sample_labels", config=given, files={"quality.parquet": b"labels"})]
+    annotated = []
+    classifiers = commit(store, "classifiers", config=given, inputs=[as_input("labels", made[1])],
+                         files={"quality.bin": b"q"},
+                         tables={"classifiers": [
+                             row("classifiers", name=name, n_train=100, n_test=20, auc=0.97, base_rate=0.5)
+                                 for name in ("quality", "toxicity")]})  # fmt: skip
+    extracts = []
+    for part, warc in enumerate(WARCS):
+        mine = plans[part * PAGES_PER_WARC : (part + 1) * PAGES_PER_WARC]
+        pages = [plan for plan in mine if plan["outcome"] == "page"]
+        texts = [row("texts", doc_id=p["doc_id"], text=_text(int(str(p["number"]))) + "\nmenu") for p in pages]
+        clean = [row("clean_texts", doc_id=p["doc_id"], text=_text(int(str(p["number"])))) for p in pages]
+        extract = commit(store, f"extract/{warc}", config={**given, "file": warc},
+                         inputs=[as_input("crawl", crawl)],
+                         tables={"records": [_record(plan) for plan in mine], "texts": texts},
+                         outcomes=("records", len(mine)))  # fmt: skip
+        extracts.append(extract)
+        annotated.append(
+            commit(store, f"annotate/{warc}", config={**given, "file": warc},
+                   inputs=[as_input("extract", extract), as_input("classifiers", classifiers)],
+                   tables={"scores": [_scores(plan) for plan in pages], "clean_texts": clean})
+        )  # fmt: skip
+    pages = [plan for plan in plans if plan["outcome"] == "page"]
+    decide = commit(store, "decide", config=given, inputs=[as_input("annotate", a) for a in annotated],
+                    tables={"decisions": [row("decisions", doc_id=p["doc_id"], outcome=p["decision"]) for p in pages]},
+                    outcomes=("decisions", len(pages)))  # fmt: skip
+    kept = [plan for plan in pages if plan["decision"] == "kept"]
+    survivors = [plan for plan in kept if plan["dedup"] == "kept"]
+    doubles = [plan for plan in kept if plan["dedup"] != "kept"]
+    deduplicate = commit(
+        store, "deduplicate", config=given,
+        inputs=[as_input("decide", decide), *(as_input("annotate", a) for a in annotated)],
+        tables={
+            "dedup_outcomes": [row("dedup_outcomes", doc_id=p["doc_id"], outcome=p["dedup"]) for p in kept],
+            "duplicates": [
+                row("duplicates", doc_id=p["doc_id"], survivor_id=survivors[0]["doc_id"],
+                    cluster_id=survivors[0]["doc_id"],
+                    kind="exact" if p["dedup"] == "exact_duplicate" else "near",
+                    jaccard=1.0 if p["dedup"] == "exact_duplicate" else 0.9)
+                for p in doubles
+            ],
+            "removed_lines": [row("removed_lines", line="accept all cookies <b>", n_documents=12, n_removed=12)],
+            "unique_texts": [
+                row("unique_texts", doc_id=p["doc_id"], text=_text(int(str(p["number"])))) for p in survivors
+            ],
+        },
+        outcomes=("dedup_outcomes", len(kept)),
+    )  # fmt: skip
+    return [*made, classifiers, *extracts, *annotated, decide, deduplicate]
+
+
+def commit_tokens(store: Store, deduplicate: Artifact) -> list[Artifact]:
+    """Commit the tokenizer and the shards of what survived."""
+    texts = [*parquet.read_rows(deduplicate.path / "unique_texts.parquet")]
+    tokenizer = commit(store, "tokenizer", config={"vocab_size": 512}, files={"tokenizer.json": b"{}"},
+                       inputs=[as_input("deduplicate", deduplicate)], attributes={"vocab_size": 512})  # fmt: skip
+    rows = [
+        row("shards", doc_id=text["doc_id"], split="validation" if number % 9 == 0 else "train",
+            shard=0, start=30 * number, length=30, n_bytes=120)
+        for number, text in enumerate(texts)
+    ]  # fmt: skip
+    tokens = commit(store, "tokens", tables={"shards": rows}, files={"train-00000.bin": b"\0" * 64},
+                    inputs=[as_input("deduplicate", deduplicate), as_input("tokenizer", tokenizer)],
+                    attributes={"vocab_size": 512})  # fmt: skip
+    return [tokenizer, tokens]
+
+
+def _curve(stage: str, name: str, steps: int) -> Rows:
+    rows = []
+    for step in range(0, steps + 1, max(1, steps // 20)):
+        loss = 2.0 + 4.0 * math.exp(-step / (steps / 4))
+        for split, more in (("train", 0.0), ("validation", 0.1)):
+            rows.append(
+                row("metrics", stage=stage, name=name, step=step, tokens=step * 256, split=split,
+                    loss=loss + more, bits_per_byte=(loss + more) / 2.5, lr=1e-3, grad_norm=1.0)
+            )  # fmt: skip
+    return rows
+
+
+def commit_models(store: Store, tokenizer: Artifact, tokens: Artifact) -> list[Artifact]:
+    """Commit training, scaling, alignment and evaluation on these shards."""
+    inputs = [as_input("tokens", tokens), as_input("tokenizer", tokenizer)]
+    weights = {"model.safetensors": b"weights", "model.json": b"{}"}
+    pretrain = commit(store, "pretrain", inputs=inputs, files=weights, config={"steps": 100},
+                      tables={"metrics": _curve("pretrain", "pretrain", 100)})  # fmt: skip
+    made = [pretrain]
+    for step in (50, 100):
+        made.append(
+            commit(store, f"checkpoint/pretrain/step-{step:06d}", inputs=inputs, files=weights,
+                   config={"step": step}, attributes={"of": pretrain.key},
+                   tables={"checkpoints": [row("checkpoints", stage="pretrain", name="pretrain", step=step,
+                                               tokens=step * 256, loss=3.0)]})
+        )  # fmt: skip
+    points = []
+    for budget in (1e12, 4e12):
+        for d_model in (32, 48, 64, 96):
+            n_params = 12 * d_model * d_model
+            loss = 3.0 + 0.4 * (math.log(n_params / 4e4 / math.sqrt(budget / 1e12))) ** 2 - 0.2 * (budget > 2e12)
+            name = f"sweep/{budget:.0e}-{d_model}"
+            points.append(
+                commit(store, name, inputs=inputs, config={"d_model": d_model, "budget": budget},
+                       tables={"sweep_points": [row(
+                           "sweep_points", name=name, budget_flops=budget, d_model=d_model, n_layers=2,
+                           n_params=n_params, n_tokens=int(budget / 6 / n_params), steps=50, loss=loss,
+                           bits_per_byte=loss / 2.5)], "metrics": _curve("sweep", name, 50)})
+            )  # fmt: skip
+    scaling = commit(
+        store, "scaling", inputs=[*(as_input("points", p) for p in points), as_input("pretrain", pretrain)],
+        tables={
+            "scaling_optima": [row("scaling_optima", budget_flops=b, n_params=4e4 * math.sqrt(b / 1e12), n_tokens=4e6,
+                                   loss=3.0 - 0.2 * (b > 2e12), is_interior=True) for b in (1e12, 4e12)],
+            "scaling_fit": [row("scaling_fit", law="n_opt", parameter="exponent", value=0.5, low=0.45, high=0.55),
+                            row("scaling_fit", law="n_opt", parameter="coefficient", value=0.04)],
+            "scaling_predictions": [row("scaling_predictions", name="pretrain", n_params=100_000, n_tokens=1_000_000,
+                                        predicted_loss=2.2, low=2.0, high=2.4, measured_loss=2.1)],
+        },
+    )  # fmt: skip
+    made += [*points, scaling]
+    return [*made, *_commit_alignment(store, tokenizer, pretrain)]
+
+
+def _commit_alignment(store: Store, tokenizer: Artifact, pretrain: Artifact) -> list[Artifact]:
+    weights = {"model.safetensors": b"weights", "model.json": b"{}"}
+    base = pretrain
+    made = []
+    for kind in ("sft", "dpo", "grpo"):
+        curve = [
+            row("metrics", stage=kind, name=kind, step=step, tokens=step * 64,
+                split="rollouts" if kind == "grpo" else "train", loss=1.5 * math.exp(-step / 10),
+                lr=1e-4, reward=1 - math.exp(-step / 10) if kind == "grpo" else None,
+                accuracy=1 - 0.5 * math.exp(-step / 10) if kind == "dpo" else None,
+                margin=step / 40 if kind == "dpo" else None, kl=0.01 if kind == "grpo" else None)
+            for step in range(1, 41)
+        ]  # fmt: skip
+        tables: dict[str, Rows] = {"metrics": curve}
+        if kind == "dpo":
+            tables["preferences"] = [
+                row("preferences", problem_id="p0", prompt="2+2=", chosen="4", rejected="5", kind="wrong",
+                    logp_reference_chosen=-1.0, logp_reference_rejected=-2.0)
+            ]  # fmt: skip
+        if kind == "grpo":
+            tables["rollouts"] = [
+                row("rollouts", step=step, prompt_id="p0", prompt="2+2=", completion=str(3 + step), reward=float(step == 1),
+                    grade="right" if step == 1 else "wrong", advantage=0.5, logp_old=-1.25, n_tokens=2, answer="4",
+                    is_finished=True)
+                for step in range(4)
+            ]  # fmt: skip
+        base = commit(store, kind, inputs=[as_input("base", base), as_input("tokenizer", tokenizer)],
+                      files=weights, tables=tables)  # fmt: skip
+        made.append(base)
+    models = (("base", 2), ("sft", 40), ("dpo", 44), ("grpo", 81))
+    evaluate = commit(
+        store, "evaluate", inputs=[as_input("models", model) for model in (pretrain, *made)],
+        tables={
+            "evaluations": [row("evaluations", model=name, task="addition", n=100, n_correct=right, accuracy=right / 100,
+                                low=max(0.0, right / 100 - 0.08), high=min(1.0, right / 100 + 0.08))
+                            for name, right in models],
+            "bits_per_byte": [row("bits_per_byte", model=model, source=source, n_documents=5, n_bytes=5000, nats=nats,
+                                  bits_per_byte=nats / math.log(2) / 5000)
+                              for source in ("all", "news.example", "shop.example")
+                              for model, nats in (("base", 5000.0), ("ngram5", 5500.0))],
+            "generations": [row("generations", model=name, prompt="The river <b>", completion="ran & ran\nto sea.")
+                            for name, _ in models],
+        },
+    )  # fmt: skip
+    judge = commit(
+        store, "judge", inputs=[as_input("evaluate", evaluate)],
+        tables={"stage_quality": [
+            row("stage_quality", stage="deduplicate", measure="exact recall", value=1.0, target=0.95, n=12),
+            row("stage_quality", stage="decide", measure="quality AUC", value=0.85, target=0.9, n=60),
+            row("stage_quality", stage="extract", measure="main text F1", value=0.97, n=60)]},
+    )  # fmt: skip
+    return [*made, evaluate, judge]
+
+
+def full_store(root: Path) -> Store:
+    """A store with one completed run over every stage."""
+    store = make_store(root)
+    corpus = commit_corpus(store)
+    tokens = commit_tokens(store, corpus[-1])
+    models = commit_models(store, *tokens)
+    record_run(store, [*corpus, *tokens, *(m for m in models if m.manifest.kind != "checkpoint")])
+    return store
+
+
+def find(store: Store, name: str) -> Artifact:
+    """The one artifact of a name."""
+    (artifact,) = [a for a in store.artifacts() if a.manifest.name == name]
+    return artifact
+
+
+def manifest_of(artifact: Artifact) -> dict[str, object]:
+    """A manifest as it lies on disk."""
+    read: dict[str, object] = json.loads((artifact.path / "_manifest.json").read_text())
+    return read

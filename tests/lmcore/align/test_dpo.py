@@ -1,0 +1,106 @@
+import math
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from lmcore.align import dpo
+from lmcore.align.arithmetic import Grade, grade
+from lmcore.align.config import DPOConfig, ProblemConfig
+from lmcore.errors import ConfigError
+from lmcore.model.files import load_model, save_model
+
+PROBLEMS = ProblemConfig(max_operand=12)
+CONFIG = DPOConfig(steps=6, batch_size=8, malformed_fraction=0.5, threads=1)
+
+
+def gradient(model, pairs, reference, microbatch_size):
+    model.zero_grad()
+    dpo.accumulate(model, pairs, reference, 0.1, microbatch_size)
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+
+@pytest.fixture
+def pairs(template):
+    return [dpo.encode_pair(template, p) for p in dpo.list_preferences(CONFIG, PROBLEMS)[:7]]
+
+
+def test_rejected_answers_are_wrong_and_of_both_kinds():
+    listed = dpo.list_preferences(CONFIG, PROBLEMS)
+    assert {grade(p.rejected, p.problem.answer) for p in listed} == {Grade.WRONG}
+    assert {p.kind for p in listed} == {"wrong", "malformed"}
+
+
+def test_pair_log_probabilities_are_sums_over_the_completions(make_model, pairs):
+    model = make_model()
+    found = dpo.pair_logps(model, pairs)
+    for i, (prompt, both) in enumerate(pairs):
+        for j, completion in enumerate(both):
+            table = model(torch.tensor([prompt + completion]))[0].log_softmax(-1)
+            total = sum(table[len(prompt) + k - 1, t].item() for k, t in enumerate(completion))
+            assert found[i, j].item() == pytest.approx(total, abs=1e-4)
+
+
+@pytest.mark.parametrize("microbatch_size", range(1, 7))
+def test_gradient_is_the_same_for_every_split(make_model, pairs, microbatch_size):
+    model, reference = make_model(), dpo.reference_logps(make_model(seed=1), pairs)
+    whole = gradient(model, pairs, reference, 0)
+    split = gradient(model, pairs, reference, microbatch_size)
+    torch.testing.assert_close(split, whole, rtol=0, atol=1e-6)
+
+
+def test_first_loss_is_log_two_because_policy_is_reference(make_model, template):
+    rows, _ = dpo.train(make_model(), template, CONFIG, dpo.list_preferences(CONFIG, PROBLEMS))
+    assert rows[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
+    assert rows[0]["margin"] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_training_raises_the_margin(chatty, template):
+    config = DPOConfig(steps=30, batch_size=16, lr=3e-3, malformed_fraction=0.5, threads=1)
+    preferences = dpo.list_preferences(config, PROBLEMS)
+    rows, _ = dpo.train(chatty, template, config, preferences)
+    assert sum(row["margin"] for row in rows[-5:]) / 5 > 1.0
+    assert sum(row["accuracy"] for row in rows[-5:]) / 5 > 0.6
+
+
+def test_reference_is_the_model_before_the_first_update(make_model, template):
+    preferences = dpo.list_preferences(CONFIG, PROBLEMS)
+    _, reference = dpo.train(make_model(), template, CONFIG, preferences)
+    encoded = [dpo.encode_pair(template, p) for p in preferences]
+    torch.testing.assert_close(
+        reference, dpo.reference_logps(make_model(), encoded), rtol=0, atol=0
+    )
+    assert not reference.requires_grad
+
+
+def test_beta_changes_the_numbers(make_model, template):
+    losses = []
+    for beta in (0.1, 0.5):
+        config = DPOConfig(steps=3, batch_size=8, beta=beta, threads=1)
+        preferences = dpo.list_preferences(config, PROBLEMS)
+        losses.append(dpo.train(make_model(), template, config, preferences)[0][-1]["loss"])
+    assert losses[0] != losses[1]
+
+
+def test_optimise_preferences_writes_model_metrics_and_preferences(make_model, tokenizer, tmp_path):
+    save_model(tmp_path / "base", make_model())
+    (tmp_path / "tokenizer").mkdir()
+    tokenizer.save(tmp_path / "tokenizer")
+    for out in ("a", "b"):
+        dpo.optimise_preferences(
+            tmp_path / "base", tmp_path / "tokenizer", tmp_path / out, CONFIG, PROBLEMS
+        )
+    names = {"model.safetensors", "model.json", "metrics.parquet", "preferences.parquet"}
+    assert {path.name for path in (tmp_path / "a").iterdir()} == names
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert pq.read_table(tmp_path / "a" / "metrics.parquet")["step"].to_pylist() == [*range(1, 7)]
+    assert pq.read_table(tmp_path / "a" / "preferences.parquet").num_rows == 48
+    assert not torch.equal(
+        load_model(tmp_path / "a").embedding.weight, make_model().embedding.weight
+    )
+
+
+def test_dpo_config_without_a_pull_is_refused():
+    with pytest.raises(ConfigError, match="beta"):
+        DPOConfig(beta=0.0)

@@ -1,0 +1,127 @@
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from lmcore.curate.annotate import Annotation
+from lmcore.curate.config import (
+    ANNOTATION_FIELDS,
+    CLASSIFIER_FIELDS,
+    DECISION_FIELDS,
+    CurateConfig,
+)
+from lmcore.curate.decide import KEPT, REASONS, decide
+from lmcore.errors import ConfigError
+
+
+def make_row(**changes: Any) -> dict[str, Any]:
+    row = {field.name: 0 for field in fields(Annotation)}
+    good = {
+        "doc_id": "1",
+        "text": "A page.",
+        "language": "en",
+        "language_score": 0.99,
+        "quality": 0.9,
+        "n_words": 400,
+        "mean_word_length": 5.0,
+        "alphabetic_words": 0.95,
+        "n_stop_words": 6,
+        "n_sentences": 20,
+        "terminal_punctuation_lines": 0.9,
+    }
+    return row | good | changes
+
+
+# reason -> (column, last value that passes, first that does not)
+LIMITS = {
+    "language": ("language", "en", "de"),
+    "language_score": ("language_score", 0.65, 0.6499),
+    "gopher_too_few_words": ("n_words", 50, 49),
+    "gopher_too_many_words": ("n_words", 100_000, 100_001),
+    "gopher_short_words": ("mean_word_length", 3.0, 2.99),
+    "gopher_long_words": ("mean_word_length", 10.0, 10.01),
+    "gopher_hashes": ("hash_ratio", 0.1, 0.101),
+    "gopher_ellipses": ("ellipsis_ratio", 0.1, 0.101),
+    "gopher_bullet_lines": ("bullet_lines", 0.9, 0.901),
+    "gopher_ellipsis_lines": ("ellipsis_lines", 0.3, 0.301),
+    "gopher_alphabetic_words": ("alphabetic_words", 0.8, 0.799),
+    "gopher_stop_words": ("n_stop_words", 2, 1),
+    "gopher_duplicate_lines": ("duplicate_lines", 0.3, 0.301),
+    "gopher_duplicate_paragraphs": ("duplicate_paragraphs", 0.3, 0.301),
+    "gopher_duplicate_line_chars": ("duplicate_line_chars", 0.2, 0.201),
+    "gopher_duplicate_paragraph_chars": ("duplicate_paragraph_chars", 0.2, 0.201),
+    "gopher_top_2gram": ("top_2gram_chars", 0.2, 0.201),
+    "gopher_top_3gram": ("top_3gram_chars", 0.18, 0.181),
+    "gopher_top_4gram": ("top_4gram_chars", 0.16, 0.161),
+    "gopher_duplicate_5gram": ("duplicate_5gram_chars", 0.15, 0.151),
+    "gopher_duplicate_6gram": ("duplicate_6gram_chars", 0.14, 0.141),
+    "gopher_duplicate_7gram": ("duplicate_7gram_chars", 0.13, 0.131),
+    "gopher_duplicate_8gram": ("duplicate_8gram_chars", 0.12, 0.121),
+    "gopher_duplicate_9gram": ("duplicate_9gram_chars", 0.11, 0.111),
+    "gopher_duplicate_10gram": ("duplicate_10gram_chars", 0.1, 0.101),
+    "c4_empty": ("text", "x", ""),
+    "c4_lorem_ipsum": ("has_lorem_ipsum", False, True),
+    "c4_curly_bracket": ("has_curly_bracket", False, True),
+    "c4_too_few_sentences": ("n_sentences", 5, 4),
+    "fineweb_terminal_punctuation": ("terminal_punctuation_lines", 0.12, 0.119),
+    "fineweb_short_lines": ("short_lines", 0.67, 0.671),
+    "fineweb_duplicate_line_chars": ("line_duplicate_chars", 0.01, 0.0101),
+    "fineweb_newlines": ("newlines_per_word", 0.3, 0.301),
+    "quality": ("quality", 0.5, 0.499),
+    "toxicity": ("toxicity", 0.5, 0.501),
+}
+
+
+def test_decide_limits_cover_every_reason_in_its_order() -> None:
+    assert tuple(LIMITS) == REASONS
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_decide_value_beyond_one_limit_names_that_rule(reason: str) -> None:
+    config = CurateConfig(min_quality=0.5, max_toxicity=0.5)
+    column, passing, failing = LIMITS[reason]
+    assert decide(make_row(**{column: passing}), config) == KEPT
+    assert decide(make_row(**{column: failing}), config) == reason
+
+
+def test_decide_several_broken_rules_name_the_first() -> None:
+    broken: dict[str, Any] = {}
+    for reason in reversed(REASONS):
+        if reason == "gopher_too_many_words":
+            continue  # shares its column with the rule before
+        column, _, failing = LIMITS[reason]
+        broken[column] = failing
+        assert decide(make_row(**broken), CurateConfig(min_quality=0.5, max_toxicity=0.5)) == reason
+
+
+def test_decide_no_language_named_keeps_every_language() -> None:
+    assert decide(make_row(language="fi"), CurateConfig(languages=())) == KEPT
+
+
+def test_decide_language_without_blanks_is_spared_word_lengths_and_stop_words() -> None:
+    row = make_row(language="zh", mean_word_length=1.0, n_stop_words=-1)
+    assert decide(row, CurateConfig(languages=("zh",))) == KEPT
+
+
+def test_config_field_parts_partition_all_but_the_paths() -> None:
+    parts = [*CLASSIFIER_FIELDS, *ANNOTATION_FIELDS, *DECISION_FIELDS]
+    names = {field.name for field in fields(CurateConfig)} - {"labels", "lid_model"}
+    assert len(parts) == len(set(parts))
+    assert set(parts) == names
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"min_quality": 1.1},
+        {"max_toxicity": -0.1},
+        {"classifier_dim": 0},
+        {"c4_min_words_per_line": -1},
+        {"classifier_test_fraction": 1.0},
+        {"gopher_max_top_ngram_chars": (0.2, 0.1)},
+        {"gopher_max_duplicate_ngram_chars": (0.1, 0.1, 0.1, 0.1, 0.1, 2.0)},
+    ],
+)
+def test_config_impossible_value_is_an_error_that_names_the_field(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"curate.{next(iter(change))}"):
+        CurateConfig(**change)

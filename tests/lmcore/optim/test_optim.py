@@ -1,0 +1,124 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from lmcore.errors import ConfigError
+from lmcore.model.config import ModelConfig
+from lmcore.model.transformer import Transformer
+from lmcore.optim.adamw import AdamW, adamw_reference, decay_groups
+from lmcore.optim.clipping import clip_gradients
+from lmcore.optim.schedule import cosine
+
+SETTINGS = {"lr": 0.01, "betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1}
+
+
+def parameters_with_gradients(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    parameters = [nn.Parameter(torch.randn(s, generator=generator)) for s in ((3, 4), (5,), ())]
+    for p in parameters:
+        p.grad = torch.randn(p.shape, generator=generator)
+    return parameters
+
+
+def test_adamw_ten_updates_equal_reference():
+    parameters = parameters_with_gradients()
+    expected = [(p.detach().clone(), torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
+    optimizer = AdamW(parameters, **SETTINGS)
+    for step in range(1, 11):
+        optimizer.step()
+        expected = [
+            adamw_reference(
+                w,
+                p.grad,
+                m,
+                v,
+                step=step,
+                lr=0.01,
+                beta1=0.9,
+                beta2=0.95,
+                eps=1e-8,
+                weight_decay=0.1,
+            )
+            for (w, m, v), p in zip(expected, parameters, strict=True)
+        ]
+        for p in parameters:
+            p.grad = p.grad * 0.9 + 0.01
+    for p, (w, m, v) in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(p.detach(), w.detach())
+        torch.testing.assert_close(optimizer.state[p]["m"], m.detach())
+        torch.testing.assert_close(optimizer.state[p]["v"], v.detach())
+
+
+def test_adamw_ten_updates_equal_torch():
+    ours, theirs = parameters_with_gradients(), parameters_with_gradients()
+    mine, other = AdamW(ours, **SETTINGS), torch.optim.AdamW(theirs, **SETTINGS)
+    for _ in range(10):
+        mine.step()
+        other.step()
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_adamw_parameter_without_gradient_stays():
+    parameters = parameters_with_gradients()
+    parameters[1].grad = None
+    before = parameters[1].detach().clone()
+    AdamW(parameters, **SETTINGS).step()
+    assert torch.equal(parameters[1], before)
+
+
+def test_adamw_negative_rate_is_refused():
+    with pytest.raises(ConfigError):
+        AdamW(parameters_with_gradients(), lr=-1.0)
+
+
+def test_decay_groups_model_gains_do_not_decay():
+    model = Transformer(ModelConfig(d_model=8, n_layers=1, n_heads=2, qk_norm=True), 10)
+    decayed, free = decay_groups(model, 0.1)
+    assert (decayed["weight_decay"], free["weight_decay"]) == (0.1, 0.0)
+    assert all(p.dim() == 2 for p in decayed["params"])
+    assert len(decayed["params"]) + len(free["params"]) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(1, 0.1), (10, 1.0), (60, 0.55), (110, 0.1), (500, 0.1)]
+)
+def test_cosine_landmarks_have_their_rates(step, expected):
+    rate = cosine(step, steps=110, lr=1.0, min_lr_ratio=0.1, warmup_steps=10)
+    assert math.isclose(rate, expected)
+
+
+def test_cosine_no_warmup_starts_high_and_only_falls():
+    rates = [cosine(s, steps=20, lr=1.0, min_lr_ratio=0.0, warmup_steps=0) for s in range(1, 21)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == 0.0
+
+
+def test_clip_large_gradient_is_scaled_to_the_norm():
+    parameters = parameters_with_gradients()
+    norm = math.sqrt(sum(float(p.grad.square().sum()) for p in parameters))
+    direction = [p.grad / norm for p in parameters]
+    assert math.isclose(clip_gradients(parameters, 0.5), norm, rel_tol=1e-6)
+    for p, unit in zip(parameters, direction, strict=True):
+        torch.testing.assert_close(p.grad, 0.5 * unit)
+
+
+def test_clip_small_gradient_stays():
+    parameters = parameters_with_gradients()
+    before = [p.grad.clone() for p in parameters]
+    clip_gradients(parameters, 1e6)
+    assert all(torch.equal(p.grad, b) for p, b in zip(parameters, before, strict=True))
+
+
+def test_clip_infinite_gradient_is_reported_and_stays():
+    parameters = parameters_with_gradients()
+    parameters[0].grad[0, 0] = math.inf
+    before = parameters[1].grad.clone()
+    assert clip_gradients(parameters, 1.0) == math.inf
+    assert torch.equal(parameters[1].grad, before)
+
+
+def test_clip_no_gradient_at_all_is_zero():
+    assert clip_gradients([nn.Parameter(torch.zeros(2))], 1.0) == 0.0

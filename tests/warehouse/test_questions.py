@@ -1,0 +1,133 @@
+"""Shipped questions and the forms of an answer."""
+
+import csv
+import io
+import json
+import re
+
+import factories
+import pyarrow.parquet as pq
+import pytest
+
+from warehouse import answers, catalog, questions
+from warehouse.catalog import connect, query
+from warehouse.errors import QueryError
+
+PARAMETERS = {"id": "pretrain", "url": factories.url_of(4)}
+QUESTIONS = questions.named_questions()
+
+
+def ask(connection, name, **parameters):
+    columns, rows = query(connection, questions.named(name).sql, parameters)
+    return [dict(zip(columns, found, strict=True)) for found in rows]
+
+
+def test_named_questions_hold_those_that_are_promised():
+    promised = {"funnel", "rejections_by_reason", "rejections_by_host", "duplicates", "loss_curves", "sweep_points",
+                "rollouts", "pages_of_checkpoint", "checkpoints_of_url"}  # fmt: skip
+    assert promised <= QUESTIONS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(QUESTIONS))
+def test_named_question_is_answered_the_same_in_another_connection(connection, full, name):
+    question = QUESTIONS[name]
+    assert "?" in question.answers
+    assert "ORDER BY" in question.sql
+    parameters = {wanted: PARAMETERS[wanted] for wanted in question.parameters}
+    first = query(connection, question.sql, parameters)
+    with connect(full) as other:
+        assert query(other, question.sql, parameters) == first
+    assert first[1]
+
+
+def test_named_unknown_question_names_the_nearest():
+    with pytest.raises(QueryError, match="nearest are funnel"):
+        questions.named("funel")
+
+
+def test_funnel_counts_each_stage_in_order(connection):
+    rows = ask(connection, "funnel")
+    assert [(found["stage"], found["rows_in"], found["rows_kept"]) for found in rows] == [
+        ("extract", 60, 42), ("annotate", 42, 42), ("decide", 42, 30), ("deduplicate", 30, 23), ("tokens", 23, 23)
+    ]  # fmt: skip
+
+
+def test_rejections_by_reason_add_up_to_all_rejections(connection):
+    rows = ask(connection, "rejections_by_reason")
+    assert sum(found["n"] for found in rows) == 60 - 23
+    assert {found["reason"] for found in rows if found["stage"] == "deduplicate"} == {"exact_duplicate", "near_duplicate"}
+
+
+def test_rejections_by_host_count_pages_once(connection):
+    rows = ask(connection, "rejections_by_host")
+    assert {found["host"]: found["n_pages"] for found in rows} == {"news.example": 28, "shop.example": 14}
+    assert sum(found["n_rejected"] for found in rows) == 42 - 23
+
+
+@pytest.mark.parametrize("name", ["pretrain", "grpo", "checkpoint/pretrain/step-000050", "sweep/1e+12-32"])
+def test_pages_of_checkpoint_are_the_training_pages_of_its_shards(connection, name):
+    urls = {found["url"] for found in ask(connection, "pages_of_checkpoint", id=name)}
+    expected = {url for (url,) in query(connection, "SELECT url FROM documents WHERE split = 'train'")[1]}
+    assert urls == expected
+    assert len(urls) == 20
+
+
+def test_pages_of_checkpoint_by_the_beginning_of_a_key(connection, full):
+    key = factories.find(full, "sft").key[:10]
+    assert len(ask(connection, "pages_of_checkpoint", id=key)) == 20
+
+
+def test_checkpoints_of_url_are_all_models_downstream(connection):
+    names = [found["name"] for found in ask(connection, "checkpoints_of_url", url=factories.url_of(4))]
+    assert {"pretrain", "sft", "dpo", "grpo", "checkpoint/pretrain/step-000050"} <= set(names)
+    assert len(names) == len(set(names)) == 14
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])  # held out, rejected, no page
+def test_checkpoints_of_url_page_in_no_training_split_has_none(connection, number):
+    assert ask(connection, "checkpoints_of_url", url=factories.url_of(number)) == []
+
+
+def test_why_dropped_names_stage_reason_and_survivor(connection):
+    (found,) = ask(connection, "why_dropped", url=factories.url_of(13))
+    assert (found["rejected_by"], found["reason"]) == ("deduplicate", "near_duplicate")
+    assert found["survivor_url"] == factories.url_of(0)
+    (found,) = ask(connection, "why_dropped", url=factories.url_of(5))
+    assert (found["rejected_by"], found["reason"], found["kept"]) == ("extract", "not_html", None)
+
+
+def test_format_table_aligns_and_shows_control_characters():
+    rows = [("short", 1234567, None, 0.5, True), ("\x1b[31mred\nline", 5, "日本", 1e9, False), ("x" * 200, 1, "e\u0301", 2.0, None)]
+    lines = answers.format_rows(["text", "n", "wide", "value", "flag"], rows).splitlines()
+    assert "\x1b" not in "".join(lines)
+    assert "1,234,567" in lines[2]
+    assert lines[3].startswith("␣[31mred␣line")
+    assert lines[4].split("  ")[0].endswith("…")
+    assert len(lines[4].split("  ")[0]) == 80
+    assert lines[-1] == "(3 rows)"
+    ends = {re.match(r".*?(?:1,234,567|5|1)(?=  )", line[80:]).end() for line in lines[2:5]}
+    assert len(ends) == 1
+
+
+def test_format_csv_reads_back():
+    rows = [("a,b", 'say "x"', None), ("line\nbreak", "", 1.5)]
+    text = answers.format_rows(["one", "two", "three"], rows, "csv")
+    assert list(csv.reader(io.StringIO(text))) == [["one", "two", "three"], ["a,b", 'say "x"', ""], ["line\nbreak", "", "1.5"]]
+
+
+def test_format_json_reads_back_and_has_no_nan():
+    text = answers.format_rows(["a", "b"], [(float("nan"), ["x", "ü"]), (1, None)], "json")
+    assert json.loads(text, parse_constant=pytest.fail) == [{"a": None, "b": ["x", "ü"]}, {"a": 1, "b": None}]
+    assert json.loads(answers.format_rows(["a"], [], "json")) == []
+
+
+def test_format_unknown_raises():
+    with pytest.raises(QueryError, match="parquet"):
+        answers.format_rows(["a"], [], "xml")
+
+
+def test_write_parquet_reads_back(connection, tmp_path):
+    path = tmp_path / "answer.parquet"
+    with path.open("wb") as out:
+        answers.write_parquet(catalog.query_arrow(connection, "SELECT doc_id, n_words FROM documents"), out)
+    assert pq.read_table(path).num_rows == 42

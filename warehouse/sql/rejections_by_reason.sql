@@ -1,0 +1,5 @@
+-- Why was each record or document rejected, by stage?
+SELECT stage, reason, count(*) AS n, min(url) AS example_url
+FROM rejections
+GROUP BY stage, reason
+ORDER BY list_position(['extract', 'decide', 'deduplicate'], stage), n DESC, reason;

@@ -8,7 +8,7 @@ STAMP_DEV := $(VENV)/.installed-dev
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 RECIPE ?= nano
 
-.PHONY: run test check lint types contracts slow ui clean pictures
+.PHONY: run test check lint types contracts slow code-versions ui clean pictures
 
 run: $(STAMP)
 	$(BIN)/c2m run $(RECIPE)
@@ -30,6 +30,9 @@ contracts: $(STAMP_DEV)
 	$(BIN)/lint-imports
 
 check: lint types contracts test
+
+code-versions: $(STAMP_DEV)
+	C2M_ACCEPT_CODE_VERSIONS=1 $(BIN)/python -m pytest -q -k recorded_on_request tests/house/test_code_versions.py
 
 ui: $(STAMP)
 	$(BIN)/python deployments/serve.py

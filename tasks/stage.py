@@ -188,6 +188,7 @@ def worker_environment() -> dict[str, str]:
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "TOKENIZERS_PARALLELISM": "false",
         # Freed memory stays with the process instead of being mapped and zeroed again: 1.2-1.5x
         # in training, no change in results.

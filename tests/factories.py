@@ -27,7 +27,19 @@ CONFIG: dict[str, object] = {
     },
     "deduplicate": {"jaccard": 0.8},
 }
-_WORDS = "river stone lamp harbour winter bread letter garden engine cloud bridge violin".split()
+_WORDS = (
+    "river",
+    "stone",
+    "lamp",
+    "harbour",
+    "winter",
+    "bread",
+    "letter",
+    "garden",
+    "engine",
+    "cloud",
+    "violin",
+)
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -178,7 +190,10 @@ def commit_corpus(store: Store, config: Mapping[str, object] | None = None) -> l
     crawl = commit(store, "sample_crawl", config=given, files={"a.warc.gz": b"warc"},
                    tables={"truth": [row("truth", url=plan["url"], warc_file=WARCS[0], warc_record_id="r",
                                          page_type="article", expected_outcome="page") for plan in plans]})  # fmt: skip
-    made = [crawl, commit(store, "sample_labels", config=given, files={"quality.parquet": b"labels"})]
+    made = [
+        crawl,
+        commit(store, "sample_labels", config=given, files={"quality.parquet": b"labels"}),
+    ]
     annotated = []
     classifiers = commit(store, "classifiers", config=given, inputs=[as_input("labels", made[1])],
                          files={"quality.bin": b"q"},
@@ -189,8 +204,13 @@ def commit_corpus(store: Store, config: Mapping[str, object] | None = None) -> l
     for part, warc in enumerate(WARCS):
         mine = plans[part * PAGES_PER_WARC : (part + 1) * PAGES_PER_WARC]
         pages = [plan for plan in mine if plan["outcome"] == "page"]
-        texts = [row("texts", doc_id=p["doc_id"], text=_text(int(str(p["number"]))) + "\nmenu") for p in pages]
-        clean = [row("clean_texts", doc_id=p["doc_id"], text=_text(int(str(p["number"])))) for p in pages]
+        texts = [
+            row("texts", doc_id=p["doc_id"], text=_text(int(str(p["number"]))) + "\nmenu")
+            for p in pages
+        ]
+        clean = [
+            row("clean_texts", doc_id=p["doc_id"], text=_text(int(str(p["number"])))) for p in pages
+        ]
         extract = commit(store, f"extract/{warc}", config={**given, "file": warc},
                          inputs=[as_input("crawl", crawl)],
                          tables={"records": [_record(plan) for plan in mine], "texts": texts},
@@ -265,18 +285,22 @@ def commit_models(store: Store, tokenizer: Artifact, tokens: Artifact) -> list[A
     pretrain = commit(store, "pretrain", inputs=inputs, files=weights, config={"steps": 100},
                       tables={"metrics": _curve("pretrain", "pretrain", 100)})  # fmt: skip
     made = [pretrain]
-    for step in (50, 100):
-        made.append(
-            commit(store, f"checkpoint/pretrain/step-{step:06d}", inputs=inputs, files=weights,
-                   config={"step": step}, attributes={"of": pretrain.key},
-                   tables={"checkpoints": [row("checkpoints", stage="pretrain", name="pretrain", step=step,
-                                               tokens=step * 256, loss=3.0)]})
-        )  # fmt: skip
+    made += [
+        commit(store, f"checkpoint/pretrain/step-{step:06d}", inputs=inputs, files=weights,
+               config={"step": step}, attributes={"of": pretrain.key},
+               tables={"checkpoints": [row("checkpoints", stage="pretrain", name="pretrain", step=step,
+                                           tokens=step * 256, loss=3.0)]})
+        for step in (50, 100)
+    ]  # fmt: skip
     points = []
     for budget in (1e12, 4e12):
         for d_model in (32, 48, 64, 96):
             n_params = 12 * d_model * d_model
-            loss = 3.0 + 0.4 * (math.log(n_params / 4e4 / math.sqrt(budget / 1e12))) ** 2 - 0.2 * (budget > 2e12)
+            loss = (
+                3.0
+                + 0.4 * (math.log(n_params / 4e4 / math.sqrt(budget / 1e12))) ** 2
+                - 0.2 * (budget > 2e12)
+            )
             name = f"sweep/{budget:.0e}-{d_model}"
             points.append(
                 commit(store, name, inputs=inputs, config={"d_model": d_model, "budget": budget},

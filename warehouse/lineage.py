@@ -101,7 +101,7 @@ def trace(store: Store, connection: duckdb.DuckDBPyConnection, text: str) -> Tra
     if node is not None:
         parents, children = _edges(connection)
         return Trace(text, node, _within(node, parents), _within(node, children))
-    pages = _find_pages(connection, text)
+    pages = find_pages(connection, text)
     if not pages:
         raise _unknown(connection, text)
     return Trace(text, pages=pages)
@@ -187,7 +187,8 @@ def _tree(start: Node, edges: Mapping[Node, tuple[Node, ...]]) -> list[str]:
     return list(walk(start, 1))
 
 
-def _find_pages(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[Page, ...]:
+def find_pages(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[Page, ...]:
+    """Records of a URL or doc_id in any artifact, with all that became of them."""
     sql = (
         "SELECT DISTINCT record_id, url, warc_file, warc_offset, warc_length FROM all_records "
         "WHERE url = $text OR record_id = $text ORDER BY warc_file, warc_offset, record_id"

@@ -146,7 +146,8 @@ class _Judge:
 def _name_record(raw: RawRecord, name: str, verdict: _Verdict, seen: set[str]) -> str:
     """The record's id: by its file and WARC-Record-ID, else by its content and place.
 
-    The file's name counts because archives get copied: the same record in two files is two rows. A file that repeats an id gets ids that count the place too.
+    The file's name counts because archives get copied: the same record in two files is two rows.
+    A file that repeats an id gets ids that count the place too.
     """
     if raw.record_id:
         record_id = hash_id(name, raw.record_id)

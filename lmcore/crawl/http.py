@@ -22,6 +22,7 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _MAX_LAYERS = 4
+_NO_ENCODINGS = frozenset({b"identity", b"none", b"binary", b"7bit", b"8bit"})
 _MAX_HEADER_BYTES = 1 << 18
 _LISTS = frozenset({b"content-encoding", b"transfer-encoding"})
 _HTML_START = re.compile(
@@ -157,7 +158,9 @@ def _join_chunks(body: bytes) -> bytes:
 
 def _decode_layer(layer: bytes, body: bytes, max_bytes: int) -> bytes:
     decode = _DECODERS.get(layer)
-    if not body or decode is None:
+    if layer in _NO_ENCODINGS or not body:
+        return body
+    if decode is None:
         return _plain(body)
     try:
         return decode(body, max_bytes)

@@ -16,7 +16,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from io import BufferedIOBase
 
 import lz4.frame
 import zstandard
@@ -46,16 +46,6 @@ RECORD_START = re.compile(WARC_LINE + rb"|" + ARC_LINE)
 
 class _Damage(Exception):  # noqa: N818  (control flow inside this module, no error for a caller)
     """The member cannot be inflated further."""
-
-
-class _Inflater(Protocol):
-    """One member's decompressor: bounded output, end and rest known."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def rest(self) -> bytes: ...
-    def push(self, data: bytes) -> Iterator[bytes]: ...
 
 
 class _Gzip:
@@ -126,6 +116,9 @@ class _Zstd:
                 return
 
 
+_Inflater = _Gzip | _Lz4 | _Zstd
+"""One member's decompressor: output in bounded pieces, the end known, and the bytes after it."""
+
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _LZ4_MAGIC = b"\x04\x22\x4d\x18"
@@ -150,7 +143,7 @@ class Span:
 
     __slots__ = ("_archive", "_chunks", "_file", "damaged", "end", "start")
 
-    def __init__(self, file: BinaryIO, start: int) -> None:
+    def __init__(self, file: BufferedIOBase, start: int) -> None:
         self._file = file
         self._archive: _Archive | None = None
         self._chunks: Iterator[bytes] = iter(())
@@ -198,7 +191,7 @@ class _Member:
 class _Archive:
     """The members of one compressed file, one after the other."""
 
-    def __init__(self, file: BinaryIO, magic: bytes) -> None:
+    def __init__(self, file: BufferedIOBase, magic: bytes) -> None:
         self._file = file
         self._magic = magic
         self._size = file.seek(0, 2)
@@ -346,7 +339,7 @@ def _load_dictionary(data: bytes) -> zstandard.ZstdCompressionDict | None:
     return zstandard.ZstdCompressionDict(data)
 
 
-def _read_plain(file: BinaryIO, span: Span, position: int) -> Iterator[bytes]:
+def _read_plain(file: BufferedIOBase, span: Span, position: int) -> Iterator[bytes]:
     while True:
         file.seek(position)
         data = file.read(_OUTPUT_BYTES)
@@ -356,7 +349,7 @@ def _read_plain(file: BinaryIO, span: Span, position: int) -> Iterator[bytes]:
         yield data
 
 
-def _find_magic(file: BinaryIO) -> tuple[bytes, int]:
+def _find_magic(file: BufferedIOBase) -> tuple[bytes, int]:
     """The compression's magic and where its first member starts; b"" for a plain file."""
     file.seek(0)
     head = file.read(_PROBE_BYTES)
@@ -374,7 +367,7 @@ def _find_magic(file: BinaryIO) -> tuple[bytes, int]:
     return b"", 0
 
 
-def read_spans(file: BinaryIO) -> Iterator[Span]:
+def read_spans(file: BufferedIOBase) -> Iterator[Span]:
     """The spans of an archive in order, damaged ones included; each must be read before the next."""
     magic, start = _find_magic(file)
     if magic:

@@ -11,13 +11,8 @@ import gzip
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lmcore.crawl.sample_config import SampleConfig
-
-if TYPE_CHECKING:
-    from lmcore.crawl.sample_pages import PageKey
-    from lmcore.crawl.sample_wire import Capture
 
 CRAWL = "CC-MAIN-2026-00"
 """Week 00 does not exist: the name marks a synthetic crawl."""
@@ -50,13 +45,17 @@ def write_sample_crawl(out_dir: Path, config: SampleConfig) -> None:
         is_last = i == len(names) - 1
         with path.open("wb") as stream:
             stream.write(warcinfo(config.seed, name))
-            for second, capture in enumerate(captures(config.seed, keys[start:end], cut=is_last), start):
+            for second, capture in enumerate(
+                captures(config.seed, keys[start:end], cut=is_last), start
+            ):
                 record_id, members = capture_records(config.seed, second, capture)
                 stream.writelines(members)
                 if second % _REVISIT_EVERY == 1 and not capture.damage:
                     stream.write(revisit(config.seed, second, capture))
                 row = asdict(capture.truth)
-                rows.append({"url": row.pop("url"), "warc_file": name, "warc_record_id": record_id, **row})
+                rows.append(
+                    {"url": row.pop("url"), "warc_file": name, "warc_record_id": record_id, **row}
+                )
     listing = "".join(f"{name}\n" for name in names)
     (out_dir / "warc.paths.gz").write_bytes(gzip.compress(listing.encode(), mtime=0))
     _write_truth(out_dir / "truth.parquet", rows)

@@ -129,7 +129,9 @@ _WORD_LENGTH = 3.4
 def _is_prose(text: str) -> bool:
     words = text.split()
     n_alpha = sum(any(char.isalpha() for char in word) for word in words)
-    return n_alpha >= _ALPHA_SHARE * len(words) and sum(map(len, words)) >= _WORD_LENGTH * len(words)
+    return n_alpha >= _ALPHA_SHARE * len(words) and sum(map(len, words)) >= _WORD_LENGTH * len(
+        words
+    )
 
 
 def _worked_sum(rng: Random) -> tuple[str, str]:
@@ -141,7 +143,10 @@ def _worked_sum(rng: Random) -> tuple[str, str]:
     if ones >= 10:
         first += f", so we write {number_word(ones - 10)} and carry one"
         second += f", and with the one that we carried it is {number_word(tens + 1)}"
-    return f"How do we find {a} + {b}?", f"We begin with the ones: {first}. Then come the tens: {second}. Together {a} + {b} = {a + b}."
+    return (
+        f"How do we find {a} + {b}?",
+        f"We begin with the ones: {first}. Then come the tens: {second}. Together {a} + {b} = {a + b}.",
+    )
 
 
 def _facts(a: int, b: int, c: int, rng: Random) -> dict[str, str]:
@@ -167,6 +172,7 @@ def exercise(rng: Random, n_uses: dict[str, int]) -> tuple[str, str]:
     if draw < 0.15:
         return _worked_sum(rng)
     a, b = _operands(rng)
+    templates: tuple[str, ...]
     if draw < 0.55:
         c, templates = a + b, _SUM + _SUM_STORIES
     elif draw < 0.85:

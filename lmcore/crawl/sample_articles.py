@@ -307,14 +307,27 @@ def _facts(form: str, rng: Random) -> Facts:
         facts |= rng.choice(DISHES)
     elif form == "howto":
         facts |= rng.choice(PROJECTS)
-        facts |= {"main2": facts["main"], "tool3": facts["tool1"].split(" ", 1)[-1], "tricky2": "your own hands made it"}
+        facts |= {
+            "main2": facts["main"],
+            "tool3": facts["tool1"].split(" ", 1)[-1],
+            "tricky2": "your own hands made it",
+        }
     elif form == "match":
         low = rng.randint(0, 5)
         players = rng.sample(GIRLS if female else BOYS, 4)
         facts |= {f"p{i}": name for i, name in enumerate(players, 1)}
-        facts |= {"low": str(low), "high": str(low + rng.randint(1, 4)), "place": rng.choice(("first", "second", "third", "fourth"))}
-    facts |= {"clothes2": rng.choice(("hats", "coats", "shoes", "gloves", "bells")), "material2": rng.choice(("stone", "brick", "clay"))}
-    facts["because_good2"] = rng.choice(("if nothing goes wrong", "weather permitting", "just before the holidays"))
+        facts |= {
+            "low": str(low),
+            "high": str(low + rng.randint(1, 4)),
+            "place": rng.choice(("first", "second", "third", "fourth")),
+        }
+    facts |= {
+        "clothes2": rng.choice(("hats", "coats", "shoes", "gloves", "bells")),
+        "material2": rng.choice(("stone", "brick", "clay")),
+    }
+    facts["because_good2"] = rng.choice(
+        ("if nothing goes wrong", "weather permitting", "just before the holidays")
+    )
     return facts
 
 
@@ -326,11 +339,10 @@ def write_article(rng: Random) -> Document:
     title = GRAMMAR.expand(rng.choice(titles), rng, facts)
     blocks: list[tuple[str, str]] = []
     for least, most, pool in sections:
-        templates = pick(rng, pool, rng.randint(least + 1, most + 2))
+        templates = pick(rng, pool, rng.randint(least + 2, most + 3))
         if form in _IN_ORDER:
             templates.sort(key=pool.index)
         cut = rng.randint(2, 4) if len(templates) > 4 else len(templates)
-        for group in (templates[:cut], templates[cut:]):
-            if group:
-                blocks.append(("p", paragraph(GRAMMAR, rng, facts, group)))
+        groups = [group for group in (templates[:cut], templates[cut:]) if group]
+        blocks += [("p", paragraph(GRAMMAR, rng, facts, group)) for group in groups]
     return Document(title, blocks, authors=[GRAMMAR.expand("{person}", rng, {})])

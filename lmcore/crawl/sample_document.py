@@ -14,7 +14,8 @@ class Document:
     title: str
     blocks: list[tuple[str, str]]
     """(HTML tag, text) in reading order; tag is p, h2, li or post."""
-    language: str = "en"
+    language: str | None = "en"
+    """ISO 639-1; None for text in no language."""
     authors: list[str] = field(default_factory=list)
     """Who wrote the page, or each post of a forum thread."""
 

@@ -42,7 +42,9 @@ def jaccard(a: set[tuple[str, ...]], b: set[tuple[str, ...]]) -> float:
     return len(a & b) / union if union else 1.0
 
 
-def _edit(blocks: list[tuple[str, str]], donor: Sequence[str], rng: Random, *, small: bool) -> list[tuple[str, str]]:
+def _edit(
+    blocks: list[tuple[str, str]], donor: Sequence[str], rng: Random, *, small: bool
+) -> list[tuple[str, str]]:
     """One edit: a sentence exchanged or dropped, or (small) a word exchanged."""
     at = rng.randrange(len(blocks))
     tag, text = blocks[at]
@@ -65,7 +67,9 @@ def _edit(blocks: list[tuple[str, str]], donor: Sequence[str], rng: Random, *, s
     return [*blocks[:at], (tag, edited), *blocks[at + 1 :]]
 
 
-def make_near_duplicate(base: Document, donor: Document, target: float, rng: Random) -> tuple[Document, float]:
+def make_near_duplicate(
+    base: Document, donor: Document, target: float, rng: Random
+) -> tuple[Document, float]:
     """A page whose exact Jaccard with `base` is within TOLERANCE of `target`, and that Jaccard.
 
     Sentences come from `donor`, an unrelated page. Raises LmcoreError if no edit sequence
@@ -76,7 +80,10 @@ def make_near_duplicate(base: Document, donor: Document, target: float, rng: Ran
     for _ in range(20):
         blocks, similarity = list(base.blocks), 1.0
         for _ in range(300):
-            if abs(similarity - target) <= TOLERANCE and not FORBIDDEN[0] <= similarity <= FORBIDDEN[1]:
+            if (
+                abs(similarity - target) <= TOLERANCE
+                and not FORBIDDEN[0] <= similarity <= FORBIDDEN[1]
+            ):
                 return Document(base.title, blocks, authors=base.authors), similarity
             tried = _edit(blocks, sentences, rng, small=similarity - target < 0.12)
             s = jaccard(original, shingles("\n".join(text for _, text in tried)))

@@ -193,12 +193,38 @@ WHY_SENTENCES = (
 )
 
 _TITLES = {
-    "animal": ("The {x}", "{xs}: a short portrait", "Life of the {x}", "All about {xs}", "The {trait} {x}"),
-    "thing": ("{x}", "The story of {x}", "{x} and its history", "A short history of {x}", "How people came to {use}"),
-    "why": ("Why is there {x}?", "{x} explained", "How {x} comes about", "What is behind {x}?", "Science for everyone: {x}"),
+    "animal": (
+        "The {x}",
+        "{xs}: a short portrait",
+        "Life of the {x}",
+        "All about {xs}",
+        "The {trait} {x}",
+    ),
+    "thing": (
+        "{x}",
+        "The story of {x}",
+        "{x} and its history",
+        "A short history of {x}",
+        "How people came to {use}",
+    ),
+    "why": (
+        "Why is there {x}?",
+        "{x} explained",
+        "How {x} comes about",
+        "What is behind {x}?",
+        "Science for everyone: {x}",
+    ),
 }
-_TOPICS = (("animal", ANIMALS, ANIMAL_SENTENCES), ("thing", THINGS, THING_SENTENCES), ("why", WHYS, WHY_SENTENCES))
-_EXTRA: Facts = {"then2": "one looks at the world with other eyes", "result2": "the whole class understands it", "use2": "use it"}
+_TOPICS = (
+    ("animal", ANIMALS, ANIMAL_SENTENCES),
+    ("thing", THINGS, THING_SENTENCES),
+    ("why", WHYS, WHY_SENTENCES),
+)
+_EXTRA: Facts = {
+    "then2": "one looks at the world with other eyes",
+    "result2": "the whole class understands it",
+    "use2": "use it",
+}
 _SLOT = re.compile(r"\{([a-z0-9]+)\}")
 _AT = ("near the water", "at dusk", "on the ground", "in the early morning", "between the leaves")
 
@@ -230,17 +256,17 @@ def write_encyclopedia(rng: Random) -> Document:
         "origin2": rng.choice(LEXICON["town"]),
     }  # fmt: skip
     title = GRAMMAR.expand(rng.choice(_TITLES[topic]), rng, facts)
-    blocks: list[tuple[str, str]] = []
     opening = [rng.choice(part) for part in sections[: 2 if topic == "why" else 1]]
-    body = pick(rng, sections[2 if topic == "why" else 1], rng.randint(7, 12))
-    closing = pick(rng, sections[-1], rng.randint(2, 4))
+    body = pick(rng, sections[2 if topic == "why" else 1], rng.randint(8, 12))
+    closing = pick(rng, sections[-1], rng.randint(3, 5))
     taken = _at_most_twice(body + closing, opening, facts)
     taken, closing = [t for t in taken if t in body], [t for t in taken if t in closing]
     half = rng.randint(2, max(2, len(taken) - 2))
-    for group in (opening + taken[:2], taken[2:half], taken[half:], closing):
-        if group:
-            blocks.append(("p", paragraph(GRAMMAR, rng, facts, group)))
+    groups = (opening + taken[:2], taken[2:half], taken[half:], closing)
+    blocks = [("p", paragraph(GRAMMAR, rng, facts, group)) for group in groups if group]
     if rng.random() < 0.4:
-        heading = GRAMMAR.expand("[Notes|More about {x}|Good to know|What else there is to say]", rng, facts)
+        heading = GRAMMAR.expand(
+            "[Notes|More about {x}|Good to know|What else there is to say]", rng, facts
+        )
         blocks.insert(len(blocks) - 1, ("h2", heading))
     return Document(title, blocks, authors=[GRAMMAR.expand("{person}", rng, {})])

@@ -5,17 +5,39 @@ from lmcore.crawl.sample_grammar import phrases
 
 _PL: Foreign = (
     {
-        "imie": phrases("Łucja, Piotr, Małgorzata, Stanisław, Zofia, Wojciech, Agnieszka, Józef, Hanna, Kazimierz, Bożena, Tomasz"),
-        "gdziem": phrases("w Zielonej Górce, w Starym Młynie, w Nowym Dworze, w Białym Brzegu, w Lipowej, w Kamiennej, w Dębinie, w Źródlanej"),
-        "kto": phrases("stary piekarz, młody leśnik, nasz sąsiad, rybak z wyspy, wiejski lekarz, ogrodnik, dziadek, listonosz, kowal, nauczyciel muzyki"),
-        "co": phrases("zardzewiały klucz, starą książkę, list bez adresu, koszyk grzybów, niebieski kapelusz, nowy rower, mały obraz, mapę, skrzypce"),
-        "gdzie": phrases("w lesie, nad rzeką, na rynku, w kuchni, za kościołem, obok dworca, w ogrodzie, pod starym dębem, przy młynie"),
-        "kiedy": phrases("rano, jesienią, dawno temu, w niedzielę, po deszczu, wiosną, podczas wakacji, pod wieczór, zeszłej zimy"),
+        "imie": phrases(
+            "Łucja, Piotr, Małgorzata, Stanisław, Zofia, Wojciech, Agnieszka, Józef, Hanna, Kazimierz, Bożena, Tomasz"
+        ),
+        "gdziem": phrases(
+            "w Zielonej Górce, w Starym Młynie, w Nowym Dworze, w Białym Brzegu, w Lipowej, w Kamiennej, w Dębinie, w Źródlanej"
+        ),
+        "kto": phrases(
+            "stary piekarz, młody leśnik, nasz sąsiad, rybak z wyspy, wiejski lekarz, ogrodnik, dziadek, listonosz, kowal, nauczyciel muzyki"
+        ),
+        "co": phrases(
+            "zardzewiały klucz, starą książkę, list bez adresu, koszyk grzybów, niebieski kapelusz, nowy rower, mały obraz, mapę, skrzypce"
+        ),
+        "gdzie": phrases(
+            "w lesie, nad rzeką, na rynku, w kuchni, za kościołem, obok dworca, w ogrodzie, pod starym dębem, przy młynie"
+        ),
+        "kiedy": phrases(
+            "rano, jesienią, dawno temu, w niedzielę, po deszczu, wiosną, podczas wakacji, pod wieczór, zeszłej zimy"
+        ),
         "jak": phrases("spokojnie, trudno, wesoło, zwyczajnie, pięknie, dziwnie, zimno, wygodnie"),
-        "jedzenie": phrases("świeży chleb, zupę grzybową, szarlotkę, biały ser, pieczoną rybę, pierogi z kapustą, ciasto ze śliwkami"),
-        "rzeczy": phrases("jabłka, orzechy, książki, kwiaty, zioła, ptaki, stare opowieści, zdjęcia, znaczki"),
+        "jedzenie": phrases(
+            "świeży chleb, zupę grzybową, szarlotkę, biały ser, pieczoną rybę, pierogi z kapustą, ciasto ze śliwkami"
+        ),
+        "rzeczy": phrases(
+            "jabłka, orzechy, książki, kwiaty, zioła, ptaki, stare opowieści, zdjęcia, znaczki"
+        ),
     },
-    ("Dzień {gdziem}", "{imie} opowiada", "Wiadomości z okolicy", "Spacer: {gdzie}", "{rzeczy} i {rzeczy}"),
+    (
+        "Dzień {gdziem}",
+        "{imie} opowiada",
+        "Wiadomości z okolicy",
+        "Spacer: {gdzie}",
+        "{rzeczy} i {rzeczy}",
+    ),
     (
         "{kiedy} {kto} spacerował {gdzie} i znalazł {co}.",
         "{imie} i {imie} mieszkają {gdziem} od [trzech|siedmiu|dwunastu|dwudziestu] lat, bo żyje się tam {jak}.",
@@ -41,17 +63,39 @@ _PL: Foreign = (
 )
 _RU: Foreign = (
     {
-        "name": phrases("Анна, Пётр, Мария, Николай, Ольга, Сергей, Татьяна, Алексей, Елена, Фёдор, Надежда, Григорий"),
-        "town": phrases("в Берёзовке, в Старом Городе, в Заречье, в Сосновке, в Каменке, в Дубровке, в Озёрном, в Ключах"),
-        "who": phrases("старый пекарь, молодой лесник, наш сосед, рыбак с острова, сельский врач, садовник, дедушка, почтальон, кузнец, учитель музыки"),
-        "what": phrases("ржавый ключ, старую книгу, письмо без адреса, корзину грибов, синюю шляпу, новый велосипед, маленькую картину, карту, скрипку"),
-        "where": phrases("в лесу, у реки, на рынке, на кухне, за церковью, возле вокзала, в саду, под старым дубом, около мельницы"),
-        "when": phrases("утром, осенью, много лет назад, в воскресенье, после дождя, весной, во время каникул, под вечер, прошлой зимой"),
+        "name": phrases(
+            "Анна, Пётр, Мария, Николай, Ольга, Сергей, Татьяна, Алексей, Елена, Фёдор, Надежда, Григорий"
+        ),
+        "town": phrases(
+            "в Берёзовке, в Старом Городе, в Заречье, в Сосновке, в Каменке, в Дубровке, в Озёрном, в Ключах"
+        ),
+        "who": phrases(
+            "старый пекарь, молодой лесник, наш сосед, рыбак с острова, сельский врач, садовник, дедушка, почтальон, кузнец, учитель музыки"
+        ),
+        "what": phrases(
+            "ржавый ключ, старую книгу, письмо без адреса, корзину грибов, синюю шляпу, новый велосипед, маленькую картину, карту, скрипку"
+        ),
+        "where": phrases(
+            "в лесу, у реки, на рынке, на кухне, за церковью, возле вокзала, в саду, под старым дубом, около мельницы"
+        ),
+        "when": phrases(
+            "утром, осенью, много лет назад, в воскресенье, после дождя, весной, во время каникул, под вечер, прошлой зимой"
+        ),
         "how": phrases("спокойно, трудно, весело, просто, красиво, странно, холодно, удобно"),
-        "food": phrases("свежий хлеб, грибной суп, яблочный пирог, домашний сыр, жареную рыбу, блины с мёдом, кашу с ягодами"),
-        "things": phrases("яблоки, орехи, книги, цветы, травы, птицы, старые сказки, фотографии, марки"),
+        "food": phrases(
+            "свежий хлеб, грибной суп, яблочный пирог, домашний сыр, жареную рыбу, блины с мёдом, кашу с ягодами"
+        ),
+        "things": phrases(
+            "яблоки, орехи, книги, цветы, травы, птицы, старые сказки, фотографии, марки"
+        ),
     },
-    ("Один день {town}", "Рассказывает {name}", "Новости нашего края", "Прогулка {where}", "{things} и {things}"),
+    (
+        "Один день {town}",
+        "Рассказывает {name}",
+        "Новости нашего края",
+        "Прогулка {where}",
+        "{things} и {things}",
+    ),
     (
         "{when} {who} гулял {where} и нашёл {what}.",
         "{name} и {name} живут {town} уже [пять|семь|двенадцать|двадцать] лет, потому что там живётся {how}.",
@@ -80,9 +124,15 @@ _ZH: Foreign = (
         "name": phrases("小明, 李华, 王芳, 张伟, 陈静, 刘洋, 赵敏, 孙丽, 周强, 吴兰"),
         "town": phrases("青山镇, 柳河村, 东湖市, 石桥镇, 梅花村, 白云县, 南岸, 古城"),
         "who": phrases("老面包师, 年轻的老师, 园丁, 邻居, 渔夫, 小女孩, 医生, 奶奶, 邮递员, 木匠"),
-        "what": phrases("一把旧钥匙, 一本古书, 一封没有名字的信, 一篮樱桃, 一顶蓝帽子, 一辆新自行车, 一幅画, 一张地图, 一把小提琴"),
-        "where": phrases("在森林里, 在河边, 在市场上, 在厨房里, 在寺庙后面, 在车站旁边, 在花园里, 在大树下, 在桥上"),
-        "when": phrases("早上, 秋天的时候, 很多年以前, 星期天, 下雨之后, 春天, 放假的时候, 傍晚, 去年冬天"),
+        "what": phrases(
+            "一把旧钥匙, 一本古书, 一封没有名字的信, 一篮樱桃, 一顶蓝帽子, 一辆新自行车, 一幅画, 一张地图, 一把小提琴"
+        ),
+        "where": phrases(
+            "在森林里, 在河边, 在市场上, 在厨房里, 在寺庙后面, 在车站旁边, 在花园里, 在大树下, 在桥上"
+        ),
+        "when": phrases(
+            "早上, 秋天的时候, 很多年以前, 星期天, 下雨之后, 春天, 放假的时候, 傍晚, 去年冬天"
+        ),
         "adj": phrases("安静, 困难, 快乐, 简单, 有用, 美丽, 奇怪, 有名, 舒服"),
         "food": phrases("新鲜的面包, 蘑菇汤, 苹果派, 红烧鱼, 炒饭, 饺子, 豆腐和青菜"),
         "things": phrases("苹果, 核桃, 书, 花, 药草, 鸟, 古老的故事, 照片, 邮票"),
@@ -115,12 +165,24 @@ _JA: Foreign = (
     {
         "name": phrases("太郎, 花子, 健一, 美咲, 直樹, さくら, 大輔, 由美, 翔太, あかり"),
         "town": phrases("青山町, 柳川村, 東湖市, 石橋町, 梅の里, 白雲村, 南浜, 古城町"),
-        "who": phrases("年老いたパン屋さん, 若い先生, 庭師, 隣の人, 漁師, 小さな女の子, お医者さん, おばあさん, 郵便屋さん, 大工さん"),
-        "what": phrases("古い鍵, 昔の本, 名前のない手紙, さくらんぼのかご, 青い帽子, 新しい自転車, 小さな絵, 地図, バイオリン"),
-        "where": phrases("森の中で, 川のそばで, 市場で, 台所で, お寺の裏で, 駅の前で, 庭で, 大きな木の下で, 橋の上で"),
-        "when": phrases("朝早く, 秋になると, 何年も前に, 日曜日に, 雨のあとで, 春に, 休みの間に, 夕方, 去年の冬に"),
-        "adj": phrases("静かな, 難しい, 楽しい, 簡単な, 役に立つ, 美しい, 不思議な, 有名な, 便利な"),
-        "food": phrases("焼きたてのパン, きのこの汁, りんごのケーキ, 焼き魚, おにぎり, うどん, 豆腐と野菜"),
+        "who": phrases(
+            "年老いたパン屋さん, 若い先生, 庭師, 隣の人, 漁師, 小さな女の子, お医者さん, おばあさん, 郵便屋さん, 大工さん"
+        ),
+        "what": phrases(
+            "古い鍵, 昔の本, 名前のない手紙, さくらんぼのかご, 青い帽子, 新しい自転車, 小さな絵, 地図, バイオリン"
+        ),
+        "where": phrases(
+            "森の中で, 川のそばで, 市場で, 台所で, お寺の裏で, 駅の前で, 庭で, 大きな木の下で, 橋の上で"
+        ),
+        "when": phrases(
+            "朝早く, 秋になると, 何年も前に, 日曜日に, 雨のあとで, 春に, 休みの間に, 夕方, 去年の冬に"
+        ),
+        "adj": phrases(
+            "静かな, 難しい, 楽しい, 簡単な, 役に立つ, 美しい, 不思議な, 有名な, 便利な"
+        ),
+        "food": phrases(
+            "焼きたてのパン, きのこの汁, りんごのケーキ, 焼き魚, おにぎり, うどん, 豆腐と野菜"
+        ),
         "things": phrases("りんご, くるみ, 本, 花, 薬草, 鳥, 古い物語, 写真, 切手"),
     },
     ("{town}の一日", "{name}の話", "{town}のニュース", "{things}と{things}について", "{adj}散歩"),

@@ -7,17 +7,41 @@ Foreign = tuple[dict[str, tuple[str, ...]], tuple[str, ...], tuple[str, ...]]
 
 _DE: Foreign = (
     {
-        "name": phrases("Anna, Peter, Jürgen, Käthe, Friedrich, Grete, Moritz, Lena, Sören, Ursula, Karl, Bärbel"),
-        "ort": phrases("Lindau, Grünwald, Altstadt, Königsbrück, Mühlhausen, Seefeld, Bad Steben, Würzfeld, Neukirchen, Schönau"),
-        "nom": phrases("der alte Bäcker, die junge Lehrerin, der Förster, die Nachbarin, der Müller, die Ärztin, der Gärtner, die Großmutter, der Fährmann, die Bürgermeisterin"),
-        "akk": phrases("einen grünen Apfel, eine kleine Flöte, ein altes Buch, einen langen Brief, eine blaue Schürze, ein schönes Bild, einen Korb voller Pilze, eine Landkarte, ein Fahrrad"),
-        "wo": phrases("im Wald, am Fluss, auf dem Marktplatz, in der Küche, hinter der Kirche, auf der Wiese, am Bahnhof, im Garten, neben der Mühle, über den Dächern"),
-        "wann": phrases("am frühen Morgen, im Herbst, vor vielen Jahren, an einem Sonntag, nach dem Regen, im Frühling, während der Ferien, gegen Abend, im letzten Winter"),
-        "adj": phrases("schön, ruhig, kühl, freundlich, müde, größer, fröhlich, nützlich, schwierig, billig"),
-        "essen": phrases("frisches Brot, Kartoffelsuppe, Pflaumenkuchen, Käse mit Zwiebeln, Apfelstrudel, gebratenen Fisch, Linsen mit Spätzle"),
-        "dinge": phrases("Äpfel, Nüsse, Bücher, Blumen, Kräuter, Schlüssel, Briefmarken, Vögel, Geschichten"),
+        "name": phrases(
+            "Anna, Peter, Jürgen, Käthe, Friedrich, Grete, Moritz, Lena, Sören, Ursula, Karl, Bärbel"
+        ),
+        "ort": phrases(
+            "Lindau, Grünwald, Altstadt, Königsbrück, Mühlhausen, Seefeld, Bad Steben, Würzfeld, Neukirchen, Schönau"
+        ),
+        "nom": phrases(
+            "der alte Bäcker, die junge Lehrerin, der Förster, die Nachbarin, der Müller, die Ärztin, der Gärtner, die Großmutter, der Fährmann, die Bürgermeisterin"
+        ),
+        "akk": phrases(
+            "einen grünen Apfel, eine kleine Flöte, ein altes Buch, einen langen Brief, eine blaue Schürze, ein schönes Bild, einen Korb voller Pilze, eine Landkarte, ein Fahrrad"
+        ),
+        "wo": phrases(
+            "im Wald, am Fluss, auf dem Marktplatz, in der Küche, hinter der Kirche, auf der Wiese, am Bahnhof, im Garten, neben der Mühle, über den Dächern"
+        ),
+        "wann": phrases(
+            "am frühen Morgen, im Herbst, vor vielen Jahren, an einem Sonntag, nach dem Regen, im Frühling, während der Ferien, gegen Abend, im letzten Winter"
+        ),
+        "adj": phrases(
+            "schön, ruhig, kühl, freundlich, müde, größer, fröhlich, nützlich, schwierig, billig"
+        ),
+        "essen": phrases(
+            "frisches Brot, Kartoffelsuppe, Pflaumenkuchen, Käse mit Zwiebeln, Apfelstrudel, gebratenen Fisch, Linsen mit Spätzle"
+        ),
+        "dinge": phrases(
+            "Äpfel, Nüsse, Bücher, Blumen, Kräuter, Schlüssel, Briefmarken, Vögel, Geschichten"
+        ),
     },
-    ("Ein Tag in {ort}", "{name} erzählt", "Neues aus {ort}", "Über {dinge} und {dinge}", "Spaziergang {wo}"),
+    (
+        "Ein Tag in {ort}",
+        "{name} erzählt",
+        "Neues aus {ort}",
+        "Über {dinge} und {dinge}",
+        "Spaziergang {wo}",
+    ),
     (
         "{wann} ging {nom} {wo} spazieren und fand {akk}.",
         "{name} und {name} wohnen seit [drei|sieben|zwölf|zwanzig] Jahren in {ort}, weil es dort {adj} ist.",
@@ -43,17 +67,41 @@ _DE: Foreign = (
 )
 _FR: Foreign = (
     {
-        "name": phrases("Hélène, Pierre, François, Mathilde, Benoît, Chloé, Gérard, Noémie, Étienne, Sylvie, Luc, Agnès"),
-        "ville": phrases("Montfleury, Saint-Aubin, Rivière-la-Haute, Beaulieu, Châteauvert, Pont-Martin, Grandpré, Villeneuve, Fontaine-sur-Lys"),
-        "sujet": phrases("le vieux boulanger, la maîtresse d'école, le jardinier, la voisine, le pêcheur, la jeune fille, le médecin, la grand-mère, le facteur, la bergère"),
-        "objet": phrases("une clé rouillée, un livre ancien, une lettre sans adresse, un panier de cerises, une lampe bleue, un vélo neuf, une boîte à musique, un tableau, une carte"),
-        "lieu": phrases("dans la forêt, au bord de la rivière, sur la place du marché, dans la cuisine, derrière l'église, près de la gare, au jardin, sous le vieux chêne, à côté du moulin"),
-        "temps": phrases("le matin, en automne, il y a longtemps, un dimanche, après la pluie, au printemps, pendant les vacances, vers le soir, l'hiver dernier"),
-        "adj": phrases("tranquille, agréable, difficile, simple, utile, magnifique, étrange, célèbre, calme"),
-        "plat": phrases("du pain frais, une soupe aux poireaux, une tarte aux prunes, du fromage de chèvre, un gâteau aux pommes, du poisson grillé, une omelette"),
-        "choses": phrases("les pommes, les noix, les livres, les fleurs, les herbes, les oiseaux, les vieilles histoires, les photographies, les châtaignes"),
+        "name": phrases(
+            "Hélène, Pierre, François, Mathilde, Benoît, Chloé, Gérard, Noémie, Étienne, Sylvie, Luc, Agnès"
+        ),
+        "ville": phrases(
+            "Montfleury, Saint-Aubin, Rivière-la-Haute, Beaulieu, Châteauvert, Pont-Martin, Grandpré, Villeneuve, Fontaine-sur-Lys"
+        ),
+        "sujet": phrases(
+            "le vieux boulanger, la maîtresse d'école, le jardinier, la voisine, le pêcheur, la jeune fille, le médecin, la grand-mère, le facteur, la bergère"
+        ),
+        "objet": phrases(
+            "une clé rouillée, un livre ancien, une lettre sans adresse, un panier de cerises, une lampe bleue, un vélo neuf, une boîte à musique, un tableau, une carte"
+        ),
+        "lieu": phrases(
+            "dans la forêt, au bord de la rivière, sur la place du marché, dans la cuisine, derrière l'église, près de la gare, au jardin, sous le vieux chêne, à côté du moulin"
+        ),
+        "temps": phrases(
+            "le matin, en automne, il y a longtemps, un dimanche, après la pluie, au printemps, pendant les vacances, vers le soir, l'hiver dernier"
+        ),
+        "adj": phrases(
+            "tranquille, agréable, difficile, simple, utile, magnifique, étrange, célèbre, calme"
+        ),
+        "plat": phrases(
+            "du pain frais, une soupe aux poireaux, une tarte aux prunes, du fromage de chèvre, un gâteau aux pommes, du poisson grillé, une omelette"
+        ),
+        "choses": phrases(
+            "les pommes, les noix, les livres, les fleurs, les herbes, les oiseaux, les vieilles histoires, les photographies, les châtaignes"
+        ),
     },
-    ("Une journée à {ville}", "{name} raconte", "Nouvelles de {ville}", "Promenade {lieu}", "À propos de {ville}"),
+    (
+        "Une journée à {ville}",
+        "{name} raconte",
+        "Nouvelles de {ville}",
+        "Promenade {lieu}",
+        "À propos de {ville}",
+    ),
     (
         "{temps}, {sujet} se promenait {lieu} et trouva {objet}.",
         "{name} et {name} habitent à {ville} depuis [trois|sept|douze|vingt] ans, parce que la vie y est {adj}.",
@@ -79,17 +127,41 @@ _FR: Foreign = (
 )
 _ES: Foreign = (
     {
-        "nombre": phrases("Lucía, Pedro, José, Begoña, Andrés, Inés, Ramón, Elena, Álvaro, Sofía, Martín, Concha"),
-        "pueblo": phrases("Villanueva, Peñafiel, Río Seco, San Martín, Monteviejo, Fuentefría, La Cañada, Puerto Claro, Almendral"),
-        "sujeto": phrases("el viejo panadero, la maestra, el jardinero, la vecina, el pescador, la niña, el médico, la abuela, el cartero, la pastora"),
-        "objeto": phrases("una llave de hierro, un libro antiguo, una carta sin nombre, una cesta de naranjas, un sombrero azul, una bicicleta, un cuadro pequeño, una guitarra, un mapa"),
-        "lugar": phrases("en el bosque, junto al río, en la plaza, en la cocina, detrás de la iglesia, cerca de la estación, en el jardín, bajo el olivo, al lado del molino"),
-        "tiempo": phrases("por la mañana, en otoño, hace muchos años, un domingo, después de la lluvia, en primavera, durante las vacaciones, al anochecer, el invierno pasado"),
-        "adj": phrases("tranquila, difícil, alegre, sencilla, útil, hermosa, extraña, famosa, cómoda"),
-        "plato": phrases("pan recién hecho, sopa de ajo, tarta de manzana, queso de oveja, arroz con verduras, pescado asado, tortilla de patatas"),
-        "cosas": phrases("las manzanas, las nueces, los libros, las flores, las hierbas, los pájaros, los cuentos antiguos, las fotografías, los sellos"),
+        "nombre": phrases(
+            "Lucía, Pedro, José, Begoña, Andrés, Inés, Ramón, Elena, Álvaro, Sofía, Martín, Concha"
+        ),
+        "pueblo": phrases(
+            "Villanueva, Peñafiel, Río Seco, San Martín, Monteviejo, Fuentefría, La Cañada, Puerto Claro, Almendral"
+        ),
+        "sujeto": phrases(
+            "el viejo panadero, la maestra, el jardinero, la vecina, el pescador, la niña, el médico, la abuela, el cartero, la pastora"
+        ),
+        "objeto": phrases(
+            "una llave de hierro, un libro antiguo, una carta sin nombre, una cesta de naranjas, un sombrero azul, una bicicleta, un cuadro pequeño, una guitarra, un mapa"
+        ),
+        "lugar": phrases(
+            "en el bosque, junto al río, en la plaza, en la cocina, detrás de la iglesia, cerca de la estación, en el jardín, bajo el olivo, al lado del molino"
+        ),
+        "tiempo": phrases(
+            "por la mañana, en otoño, hace muchos años, un domingo, después de la lluvia, en primavera, durante las vacaciones, al anochecer, el invierno pasado"
+        ),
+        "adj": phrases(
+            "tranquila, difícil, alegre, sencilla, útil, hermosa, extraña, famosa, cómoda"
+        ),
+        "plato": phrases(
+            "pan recién hecho, sopa de ajo, tarta de manzana, queso de oveja, arroz con verduras, pescado asado, tortilla de patatas"
+        ),
+        "cosas": phrases(
+            "las manzanas, las nueces, los libros, las flores, las hierbas, los pájaros, los cuentos antiguos, las fotografías, los sellos"
+        ),
     },
-    ("Un día en {pueblo}", "{nombre} cuenta su vida", "Noticias de {pueblo}", "Un paseo {lugar}", "Historias de {pueblo}"),
+    (
+        "Un día en {pueblo}",
+        "{nombre} cuenta su vida",
+        "Noticias de {pueblo}",
+        "Un paseo {lugar}",
+        "Historias de {pueblo}",
+    ),
     (
         "{tiempo}, {sujeto} paseaba {lugar} y encontró {objeto}.",
         "{nombre} y {nombre} viven en {pueblo} desde hace [tres|siete|doce|veinte] años, porque allí la vida es {adj}.",
@@ -115,17 +187,41 @@ _ES: Foreign = (
 )
 _IT: Foreign = (
     {
-        "nome": phrases("Giulia, Pietro, Niccolò, Chiara, Lorenzo, Beatrice, Matteo, Elisa, Tommaso, Paola, Ettore, Marta"),
-        "paese": phrases("Montalto, Borgo San Pietro, Roccaverde, Castelnuovo, Acquachiara, Pietralunga, Vallefiorita, Ponte Vecchio, Collina"),
-        "chi": phrases("il vecchio fornaio, la maestra, il giardiniere, la vicina, il pescatore, la ragazza, il medico, la nonna, il postino, la sarta"),
-        "cosa": phrases("una chiave di ferro, un libro antico, una lettera senza nome, un cesto di ciliegie, un cappello blu, una bicicletta, un quadro, una chitarra, una mappa"),
-        "dove": phrases("nel bosco, vicino al fiume, in piazza, in cucina, dietro la chiesa, davanti alla stazione, in giardino, sotto l'ulivo, accanto al mulino"),
-        "quando": phrases("di mattina, in autunno, molti anni fa, una domenica, dopo la pioggia, in primavera, durante le vacanze, verso sera, l'inverno scorso"),
-        "agg": phrases("tranquilla, difficile, allegra, semplice, utile, bellissima, strana, famosa, comoda"),
-        "piatto": phrases("il pane fresco, la zuppa di cipolle, la torta di mele, il formaggio di pecora, il riso con i funghi, il pesce arrosto, la frittata"),
-        "oggetti": phrases("le mele, le noci, i libri, i fiori, le erbe, gli uccelli, le vecchie storie, le fotografie, i francobolli"),
+        "nome": phrases(
+            "Giulia, Pietro, Niccolò, Chiara, Lorenzo, Beatrice, Matteo, Elisa, Tommaso, Paola, Ettore, Marta"
+        ),
+        "paese": phrases(
+            "Montalto, Borgo San Pietro, Roccaverde, Castelnuovo, Acquachiara, Pietralunga, Vallefiorita, Ponte Vecchio, Collina"
+        ),
+        "chi": phrases(
+            "il vecchio fornaio, la maestra, il giardiniere, la vicina, il pescatore, la ragazza, il medico, la nonna, il postino, la sarta"
+        ),
+        "cosa": phrases(
+            "una chiave di ferro, un libro antico, una lettera senza nome, un cesto di ciliegie, un cappello blu, una bicicletta, un quadro, una chitarra, una mappa"
+        ),
+        "dove": phrases(
+            "nel bosco, vicino al fiume, in piazza, in cucina, dietro la chiesa, davanti alla stazione, in giardino, sotto l'ulivo, accanto al mulino"
+        ),
+        "quando": phrases(
+            "di mattina, in autunno, molti anni fa, una domenica, dopo la pioggia, in primavera, durante le vacanze, verso sera, l'inverno scorso"
+        ),
+        "agg": phrases(
+            "tranquilla, difficile, allegra, semplice, utile, bellissima, strana, famosa, comoda"
+        ),
+        "piatto": phrases(
+            "il pane fresco, la zuppa di cipolle, la torta di mele, il formaggio di pecora, il riso con i funghi, il pesce arrosto, la frittata"
+        ),
+        "oggetti": phrases(
+            "le mele, le noci, i libri, i fiori, le erbe, gli uccelli, le vecchie storie, le fotografie, i francobolli"
+        ),
     },
-    ("Un giorno a {paese}", "{nome} racconta", "Notizie da {paese}", "Passeggiata {dove}", "Storie di {paese}"),
+    (
+        "Un giorno a {paese}",
+        "{nome} racconta",
+        "Notizie da {paese}",
+        "Passeggiata {dove}",
+        "Storie di {paese}",
+    ),
     (
         "{quando} {chi} passeggiava {dove} e trovò {cosa}.",
         "{nome} e {nome} abitano a {paese} da [tre|sette|dodici|venti] anni, perché lì la vita è {agg}.",
@@ -151,17 +247,41 @@ _IT: Foreign = (
 )
 _PT: Foreign = (
     {
-        "nome": phrases("João, Inês, Conceição, Rui, Tiago, Lurdes, Gonçalo, Mafalda, António, Beatriz, Simão, Catarina"),
-        "vila": phrases("Vila Nova, Ribeira Brava, São João, Monte Claro, Ponte da Barca, Fonte Fria, Aldeia Velha, Porto Manso, Serra Alta"),
-        "quem": phrases("o velho padeiro, a professora, o jardineiro, a vizinha, o pescador, a menina, o médico, a avó, o carteiro, a costureira"),
-        "coisa": phrases("uma chave de ferro, um livro antigo, uma carta sem nome, um cesto de laranjas, um chapéu azul, uma bicicleta, um quadro, uma viola, um mapa"),
-        "onde": phrases("na floresta, junto ao rio, na praça, na cozinha, atrás da igreja, perto da estação, no jardim, debaixo da oliveira, ao lado do moinho"),
-        "quando": phrases("de manhã, no outono, há muitos anos, num domingo, depois da chuva, na primavera, durante as férias, ao anoitecer, no inverno passado"),
-        "adj": phrases("tranquila, difícil, alegre, simples, útil, bonita, estranha, famosa, confortável"),
-        "prato": phrases("pão fresco, caldo verde, tarte de maçã, queijo de ovelha, arroz com legumes, peixe assado, bolo de mel"),
-        "coisas": phrases("as maçãs, as nozes, os livros, as flores, as ervas, os pássaros, as histórias antigas, as fotografias, os selos"),
+        "nome": phrases(
+            "João, Inês, Conceição, Rui, Tiago, Lurdes, Gonçalo, Mafalda, António, Beatriz, Simão, Catarina"
+        ),
+        "vila": phrases(
+            "Vila Nova, Ribeira Brava, São João, Monte Claro, Ponte da Barca, Fonte Fria, Aldeia Velha, Porto Manso, Serra Alta"
+        ),
+        "quem": phrases(
+            "o velho padeiro, a professora, o jardineiro, a vizinha, o pescador, a menina, o médico, a avó, o carteiro, a costureira"
+        ),
+        "coisa": phrases(
+            "uma chave de ferro, um livro antigo, uma carta sem nome, um cesto de laranjas, um chapéu azul, uma bicicleta, um quadro, uma viola, um mapa"
+        ),
+        "onde": phrases(
+            "na floresta, junto ao rio, na praça, na cozinha, atrás da igreja, perto da estação, no jardim, debaixo da oliveira, ao lado do moinho"
+        ),
+        "quando": phrases(
+            "de manhã, no outono, há muitos anos, num domingo, depois da chuva, na primavera, durante as férias, ao anoitecer, no inverno passado"
+        ),
+        "adj": phrases(
+            "tranquila, difícil, alegre, simples, útil, bonita, estranha, famosa, confortável"
+        ),
+        "prato": phrases(
+            "pão fresco, caldo verde, tarte de maçã, queijo de ovelha, arroz com legumes, peixe assado, bolo de mel"
+        ),
+        "coisas": phrases(
+            "as maçãs, as nozes, os livros, as flores, as ervas, os pássaros, as histórias antigas, as fotografias, os selos"
+        ),
     },
-    ("Um dia em {vila}", "{nome} conta a sua vida", "Notícias de {vila}", "Um passeio {onde}", "Histórias de {vila}"),
+    (
+        "Um dia em {vila}",
+        "{nome} conta a sua vida",
+        "Notícias de {vila}",
+        "Um passeio {onde}",
+        "Histórias de {vila}",
+    ),
     (
         "{quando}, {quem} passeava {onde} e encontrou {coisa}.",
         "{nome} e {nome} moram em {vila} há [três|sete|doze|vinte] anos, porque lá a vida é {adj}.",
@@ -187,17 +307,41 @@ _PT: Foreign = (
 )
 _NL: Foreign = (
     {
-        "naam": phrases("Jan, Marijke, Pieter, Sanne, Willem, Loes, Daan, Geertje, Koen, Femke, Joost, Anouk"),
-        "plaats": phrases("Oudewater, Bergendal, Nieuwkerk, Zonneveld, Lindenhoek, Waterland, Heidedorp, Molenbeek, Zuidhaven"),
-        "wie": phrases("de oude bakker, de lerares, de tuinman, de buurvrouw, de visser, het meisje, de dokter, de grootmoeder, de postbode, de molenaar"),
-        "wat": phrases("een roestige sleutel, een oud boek, een brief zonder naam, een mand met peren, een blauwe hoed, een nieuwe fiets, een klein schilderij, een landkaart, een doosje"),
-        "waar": phrases("in het bos, langs de rivier, op het marktplein, in de keuken, achter de kerk, bij het station, in de tuin, onder de oude eik, naast de molen"),
-        "wanneer": phrases("in de ochtend, in de herfst, lang geleden, op een zondag, na de regen, in het voorjaar, tijdens de vakantie, tegen de avond, vorige winter"),
-        "bijv": phrases("rustig, moeilijk, vrolijk, eenvoudig, nuttig, prachtig, vreemd, bekend, gezellig"),
-        "eten": phrases("vers brood, erwtensoep, appeltaart, oude kaas, gebakken vis, pannenkoeken, stamppot met worst"),
-        "dingen": phrases("appels, noten, boeken, bloemen, kruiden, vogels, oude verhalen, foto's, postzegels"),
+        "naam": phrases(
+            "Jan, Marijke, Pieter, Sanne, Willem, Loes, Daan, Geertje, Koen, Femke, Joost, Anouk"
+        ),
+        "plaats": phrases(
+            "Oudewater, Bergendal, Nieuwkerk, Zonneveld, Lindenhoek, Waterland, Heidedorp, Molenbeek, Zuidhaven"
+        ),
+        "wie": phrases(
+            "de oude bakker, de lerares, de tuinman, de buurvrouw, de visser, het meisje, de dokter, de grootmoeder, de postbode, de molenaar"
+        ),
+        "wat": phrases(
+            "een roestige sleutel, een oud boek, een brief zonder naam, een mand met peren, een blauwe hoed, een nieuwe fiets, een klein schilderij, een landkaart, een doosje"
+        ),
+        "waar": phrases(
+            "in het bos, langs de rivier, op het marktplein, in de keuken, achter de kerk, bij het station, in de tuin, onder de oude eik, naast de molen"
+        ),
+        "wanneer": phrases(
+            "in de ochtend, in de herfst, lang geleden, op een zondag, na de regen, in het voorjaar, tijdens de vakantie, tegen de avond, vorige winter"
+        ),
+        "bijv": phrases(
+            "rustig, moeilijk, vrolijk, eenvoudig, nuttig, prachtig, vreemd, bekend, gezellig"
+        ),
+        "eten": phrases(
+            "vers brood, erwtensoep, appeltaart, oude kaas, gebakken vis, pannenkoeken, stamppot met worst"
+        ),
+        "dingen": phrases(
+            "appels, noten, boeken, bloemen, kruiden, vogels, oude verhalen, foto's, postzegels"
+        ),
     },
-    ("Een dag in {plaats}", "{naam} vertelt", "Nieuws uit {plaats}", "Wandelen {waar}", "Over {dingen} en {dingen}"),
+    (
+        "Een dag in {plaats}",
+        "{naam} vertelt",
+        "Nieuws uit {plaats}",
+        "Wandelen {waar}",
+        "Over {dingen} en {dingen}",
+    ),
     (
         "{wie} liep {wanneer} {waar} en vond {wat}.",
         "{naam} en {naam} wonen al [drie|zeven|twaalf|twintig] jaar in {plaats}, omdat het er {bijv} is.",

@@ -11,7 +11,7 @@ Afterwards "a" becomes "an" where needed and sentences get a capital letter.
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from random import Random
 
 Facts = dict[str, str]
@@ -20,12 +20,17 @@ Facts = dict[str, str]
 Part = str | tuple[str, ...] | list["list[Part]"]
 """Literal text, a slot (name, key), or a choice between sequences of parts."""
 
-NUMBER_WORDS = (
+
+def words(text: str) -> tuple[str, ...]:
+    """Splits a word list at white space."""
+    return tuple(text.split())
+
+
+NUMBER_WORDS = words(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
     " fifteen sixteen seventeen eighteen nineteen twenty"
-).split()
-
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+)
+_TENS = words("zero ten twenty thirty forty fifty sixty seventy eighty ninety")
 _AN = re.compile(
     r"\b([Aa]) (?=(?:[aio]|e(?!u|we)|u(?!ni[tvqfco]|s[eu]|tens|k)|hour|honest|heir)(?!ne\b))"
 )
@@ -80,7 +85,7 @@ def _parse(text: str, at: int, *, nested: bool) -> tuple[list[list[Part]], int]:
     return options, at
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(template: str) -> list[Part]:
     return _parse(template, 0, nested=False)[0][0]
 
@@ -96,7 +101,9 @@ class Grammar:
         """The text of a template; slots with a tag are added to `facts`."""
         out: list[str] = []
         self._emit(_compiled(template), rng, facts, out)
-        text = _SPACES.sub(lambda match: " " if match[0].isspace() and len(match[0]) > 1 else "", "".join(out))
+        text = _SPACES.sub(
+            lambda match: " " if match[0].isspace() and len(match[0]) > 1 else "", "".join(out)
+        )
         if self._english:
             text = _AN.sub(r"\1n ", text)
             text = _ONE.sub(r"\1 ", text)
@@ -104,9 +111,9 @@ class Grammar:
 
     def _emit(self, parts: list[Part], rng: Random, facts: Facts, out: list[str]) -> None:
         for part in parts:
-            if type(part) is str:
+            if isinstance(part, str):
                 out.append(part)
-            elif type(part) is list:
+            elif isinstance(part, list):
                 self._emit(part[int(rng.random() * len(part))], rng, facts, out)
             else:
                 self._fill(part[0], part[1], rng, facts, out)
@@ -116,10 +123,10 @@ class Grammar:
         if known is not None:
             out.append(known)
         elif "#" in name:
-            words, _, limits = name.partition("#")
+            spelled, _, limits = name.partition("#")
             low, high = limits.split("-")
             n = rng.randint(int(low), int(high))
-            value = number_word(n) if words else str(n)
+            value = number_word(n) if spelled else str(n)
             out.append(value)
             if key != name:
                 facts[key] = value

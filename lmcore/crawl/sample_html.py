@@ -10,6 +10,7 @@ from html import escape
 from random import Random
 
 from lmcore.crawl.sample_document import Document
+from lmcore.crawl.sample_grammar import words
 from lmcore.crawl.sample_interface import INTERFACES, SITE_NAMES, Interface
 
 Page = tuple[str, list[str]]
@@ -39,7 +40,9 @@ _CSS = (
     "#{a}{{position:fixed;bottom:0;left:0;right:0;z-index:{k};background:#f{n}f{m}f0}}",
     ".{a}>li{{list-style:none;border-bottom:1px solid #e{n}e{m};line-height:1.{n}}}",
 )
-_CSS_NAMES = "header nav menu logo main content sidebar widget footer card grid row col btn banner cookie share tags meta author hero promo".split()
+_CSS_NAMES = words(
+    "header nav menu logo main content sidebar widget footer card grid row col btn banner cookie share tags meta author hero promo"
+)
 _JS = (
     "window.dataLayer=window.dataLayer||[];function gtag(){{dataLayer.push(arguments);}}gtag('js',new Date());gtag('config','G-{k}{n}{m}');",
     "(function(w,d){{var s=d.createElement('script');s.async=1;s.src='https://cdn.{host}/t{n}.js?v={k}';d.head.appendChild(s);}})(window,document);",
@@ -84,7 +87,9 @@ def _frame(site: Site, rng: Random) -> tuple[dict[str, str], list[str]]:
     ui = site.interface
     menu = _menu(site)
     lines = [*menu]
-    links = "".join(f'<li class="menu-item"><a href="/{i}/">{escape(t)}</a></li>\n' for i, t in enumerate(menu))
+    links = "".join(
+        f'<li class="menu-item"><a href="/{i}/">{escape(t)}</a></li>\n' for i, t in enumerate(menu)
+    )
     parts = {"nav": f'<nav class="nav" role="navigation"><ul class="menu">\n{links}</ul></nav>'}
     cookie = ui.cookies[len(site.host) % len(ui.cookies)]
     parts["cookie"] = (
@@ -92,15 +97,35 @@ def _frame(site: Site, rng: Random) -> tuple[dict[str, str], list[str]]:
         f'<button type="button">{escape(ui.accept)}</button></div>'
     )
     related = rng.sample(ui.related, min(4, len(ui.related)))
-    items = "".join(f'<li><a href="/p/{rng.randint(100, 9999)}">{escape(t)}</a></li>\n' for t in related)
-    parts["aside"] = f'<aside class="sidebar widget-area"><h3>{escape(ui.related_heading)}</h3><ul class="related">\n{items}</ul></aside>'
+    items = "".join(
+        f'<li><a href="/p/{rng.randint(100, 9999)}">{escape(t)}</a></li>\n' for t in related
+    )
+    parts["aside"] = (
+        f'<aside class="sidebar widget-area"><h3>{escape(ui.related_heading)}</h3><ul class="related">\n{items}</ul></aside>'
+    )
     footer = f"© 2026 {site.name}. {ui.rights}"
     legal = " ".join(f'<a href="/legal/{i}">{escape(t)}</a>' for i, t in enumerate(ui.legal))
-    parts["footer"] = f'<footer class="site-footer" id="footer"><p class="copyright">{escape(footer)}</p><div class="legal">{legal}</div></footer>'
+    parts["footer"] = (
+        f'<footer class="site-footer" id="footer"><p class="copyright">{escape(footer)}</p><div class="legal">{legal}</div></footer>'
+    )
     ad = rng.choice(ui.ads)
-    parts["ad"] = f'<div class="ad-slot advertisement" data-slot="{rng.randint(1000, 9999)}"><span class="ad-label">{escape(ui.ad_label)}</span> <a href="https://ads.example/c?id={rng.randint(10**6, 10**7)}" rel="sponsored">{escape(ad)}</a></div>'
-    parts["newsletter"] = f'<div class="newsletter-signup"><form action="/subscribe" method="post"><label>{escape(ui.newsletter)}</label><input type="text" name="q"><button>OK</button></form></div>'
-    lines += [cookie, ui.accept, ui.related_heading, *related, footer, *ui.legal, ui.ad_label, ad, ui.newsletter]
+    parts["ad"] = (
+        f'<div class="ad-slot advertisement" data-slot="{rng.randint(1000, 9999)}"><span class="ad-label">{escape(ui.ad_label)}</span> <a href="https://ads.example/c?id={rng.randint(10**6, 10**7)}" rel="sponsored">{escape(ad)}</a></div>'
+    )
+    parts["newsletter"] = (
+        f'<div class="newsletter-signup"><form action="/subscribe" method="post"><label>{escape(ui.newsletter)}</label><input type="text" name="q"><button>OK</button></form></div>'
+    )
+    lines += [
+        cookie,
+        ui.accept,
+        ui.related_heading,
+        *related,
+        footer,
+        *ui.legal,
+        ui.ad_label,
+        ad,
+        ui.newsletter,
+    ]
     return parts, lines
 
 
@@ -170,7 +195,9 @@ def _article(site: Site, document: Document, parts: dict[str, str], rng: Random)
     )
 
 
-def _forum(site: Site, document: Document, parts: dict[str, str], rng: Random) -> tuple[str, list[str]]:
+def _forum(
+    site: Site, document: Document, parts: dict[str, str], rng: Random
+) -> tuple[str, list[str]]:
     posts, lines = [], []
     for i, (_, text) in enumerate(document.blocks):
         author = document.authors[i % len(document.authors)]
@@ -188,15 +215,17 @@ def _forum(site: Site, document: Document, parts: dict[str, str], rng: Random) -
     )
 
 
-def _shop(site: Site, document: Document, parts: dict[str, str], rng: Random) -> tuple[str, list[str]]:
+def _shop(
+    site: Site, document: Document, parts: dict[str, str], rng: Random
+) -> tuple[str, list[str]]:
     price = f"${rng.randint(5, 240)}.{rng.choice(('00', '49', '90', '99'))}"
     stock = rng.choice(("In stock", "Ships within two days", "Only a few left"))
-    return (
+    body = (
         f'<header class="shop-header"><a href="/">{escape(site.name)}</a>{parts["nav"]}</header>\n<main><div class="product"><div class="gallery"><img src="/img/{rng.randint(1, 999)}.jpg" alt=""></div>\n'
         f'<h1 class="product-title">{escape(document.title)}</h1><div class="buy-box"><span class="price">{price}</span> <span class="stock">{stock}</span> <button>Add to cart</button></div>\n'
-        f'<div class="product-description">\n{_blocks(document, {})}\n</div></div></main>\n{parts["aside"]}',
-        [price, stock, "Add to cart"],
+        f'<div class="product-description">\n{_blocks(document, {})}\n</div></div></main>\n{parts["aside"]}'
     )
+    return body, [price, stock, "Add to cart"]
 
 
 def render(site: Site, document: Document, meta_charset: str | None, rng: Random) -> Page:

@@ -7,7 +7,7 @@ reads like text and is left to the quality classifier.
 from random import Random
 
 from lmcore.crawl.sample_document import Document, paragraph, pick
-from lmcore.crawl.sample_grammar import Grammar, phrases
+from lmcore.crawl.sample_grammar import Grammar, phrases, words
 from lmcore.crawl.sample_words import LEXICON, TOWNS
 
 JUNK_LEXICON = LEXICON | {
@@ -63,9 +63,19 @@ AD_PROSE = (
     "{call}! {call}! The {hype} {ware} of {town} are {wow} and {hype}.",
     "With one click you {result}, and {name} from {town} earned {#200-9000} dollars by sharing the link.",
 )
-_LOREM = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua enim ad minim veniam quis nostrud exercitation ullamco laboris nisi aliquip ex ea commodo consequat duis aute irure in reprehenderit voluptate velit esse cillum fugiat nulla pariatur excepteur sint occaecat cupidatat non proident sunt culpa qui officia deserunt mollit anim id est laborum".split()
-_ONSETS = "b br c d dr f fl g gr h j k kl l m n p pl r s sk st t tr v w x z zh".split()
-_RIMES = "a ak am an ap e eb ex el i ib ix ol o op or u ug un uz y".split()
+_SHORT = (
+    "This page about {hobby} in {town} is under construction.",
+    "Coming soon: {food} by {person}.",
+    "The {shop} in {town} is open on {weekday} from {w#7-11} to {w#2-6}.",
+    "{person} has moved from {town} to {town}.",
+    "Photo {#100-9999}: a {object} in {town}, {month}.",
+    "No entries for {weekday}, {#1-28} {month}, in {town}.",
+)
+_LOREM = words(
+    "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua enim ad minim veniam quis nostrud exercitation ullamco laboris nisi aliquip ex ea commodo consequat duis aute irure in reprehenderit voluptate velit esse cillum fugiat nulla pariatur excepteur sint occaecat cupidatat non proident sunt culpa qui officia deserunt mollit anim id est laborum"
+)
+_ONSETS = words("b br c d dr f fl g gr h j k kl l m n p pl r s sk st t tr v w x z zh")
+_RIMES = words("a ak am an ap e eb ex el i ib ix ol o op or u ug un uz y")
 
 GRAMMAR = Grammar(JUNK_LEXICON)
 
@@ -74,10 +84,14 @@ def _keywords(rng: Random) -> list[str]:
     wares = pick(rng, JUNK_LEXICON["ware"], 3)
     lines = []
     for _ in range(rng.randint(3, 6)):
-        words = []
+        keywords: list[str] = []
         for _ in range(rng.randint(15, 30)):
-            words += [rng.choice(JUNK_LEXICON["hype"]), rng.choice(wares), rng.choice((rng.choice(TOWNS), "online", "2026", "buy", "sale", "near me"))]
-        lines.append(" ".join(words))
+            keywords += [
+                rng.choice(JUNK_LEXICON["hype"]),
+                rng.choice(wares),
+                rng.choice((rng.choice(TOWNS), "online", "2026", "buy", "sale", "near me")),
+            ]
+        lines.append(" ".join(keywords))
     return lines
 
 
@@ -88,12 +102,17 @@ def _gibberish(rng: Random) -> list[str]:
     def sentence() -> str:
         return " ".join(word() for _ in range(rng.randint(5, 14))).capitalize() + "."
 
-    return [" ".join(sentence() for _ in range(rng.randint(4, 8))) for _ in range(rng.randint(3, 6))]
+    return [
+        " ".join(sentence() for _ in range(rng.randint(4, 8))) for _ in range(rng.randint(3, 6))
+    ]
 
 
 def _repetition(rng: Random) -> list[str]:
     sentences = [GRAMMAR.expand(t, rng, {}) for t in pick(rng, AD_PROSE, 2)]
-    return [" ".join(rng.choice(sentences) for _ in range(rng.randint(4, 8))) for _ in range(rng.randint(3, 7))]
+    return [
+        " ".join(rng.choice(sentences) for _ in range(rng.randint(4, 8)))
+        for _ in range(rng.randint(3, 7))
+    ]
 
 
 def _lorem(rng: Random) -> list[str]:
@@ -101,7 +120,10 @@ def _lorem(rng: Random) -> list[str]:
         return " ".join(rng.choice(_LOREM) for _ in range(rng.randint(6, 16))).capitalize() + "."
 
     first = "Lorem ipsum dolor sit amet, consectetur adipiscing elit."
-    return [" ".join([first, *(sentence() for _ in range(rng.randint(3, 6)))]) for _ in range(rng.randint(2, 5))]
+    return [
+        " ".join([first, *(sentence() for _ in range(rng.randint(3, 6)))])
+        for _ in range(rng.randint(2, 5))
+    ]
 
 
 def _listing(rng: Random) -> list[str]:
@@ -120,13 +142,14 @@ def _advertising(rng: Random) -> list[str]:
 
 
 _SPAM = (_keywords, _gibberish, _repetition, _lorem, _listing, _advertising, _advertising)
+_LANGUAGE = {_gibberish: None, _lorem: "la"}
 
 
 def write_spam(rng: Random) -> Document:
     """One of six forms of spam."""
     form = rng.choice(_SPAM)
     title = GRAMMAR.expand("{hype} {ware} {town} {call}", rng, {})
-    return Document(title, [("p", text) for text in form(rng)])
+    return Document(title, [("p", text) for text in form(rng)], language=_LANGUAGE.get(form, "en"))
 
 
 def write_abuse(rng: Random) -> Document:
@@ -145,5 +168,5 @@ def write_abuse(rng: Random) -> Document:
 
 def write_short(rng: Random) -> Document:
     """A page that says next to nothing."""
-    text = GRAMMAR.expand("[This page is under construction.|Coming soon.|Opening hours: {w#7-11} to {w#4-7}.|Moved to {town}.|Photo of a {object} in {town}.]", rng, {})
+    text = GRAMMAR.expand(rng.choice(_SHORT), rng, {})
     return Document(GRAMMAR.expand("[Notice|Page {#2-90}|{town}]", rng, {}), [("p", text)])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from lmcore.crawl.sample_document import paragraph, pick
-from lmcore.crawl.sample_grammar import Grammar, phrases
+from lmcore.crawl.sample_grammar import Grammar, phrases, words
 
 N_TEXTS = 2400
 """Texts in each set, half of each label."""
@@ -20,24 +20,50 @@ N_TEXTS = 2400
 _TEST_SHARE = 0.2
 
 LABEL_LEXICON: dict[str, tuple[str, ...]] = {
-    "who": phrases("Agnes, Bernard, Cecilia, Dorothy, Edgar, Frances, Gilbert, Harriet, Irene, Jerome, Leonard, Mabel, Norman, Ophelia, Quentin, Roland, Sylvia, Ursula, Vincent, Winston"),
-    "city": phrases("Amsterdam, Boston, Cairo, Dublin, Geneva, Lisbon, Madrid, Nairobi, Oslo, Prague, Quito, Rome, Sydney, Toronto, Vienna, Warsaw"),
+    "who": phrases(
+        "Agnes, Bernard, Cecilia, Dorothy, Edgar, Frances, Gilbert, Harriet, Irene, Jerome, Leonard, Mabel, Norman, Ophelia, Quentin, Roland, Sylvia, Ursula, Vincent, Winston"
+    ),
+    "city": phrases(
+        "Amsterdam, Boston, Cairo, Dublin, Geneva, Lisbon, Madrid, Nairobi, Oslo, Prague, Quito, Rome, Sydney, Toronto, Vienna, Warsaw"
+    ),
     "body": phrases("planet, comet, moon, star, galaxy, meteor, satellite, asteroid"),
     "court": phrases("judge, lawyer, witness, clerk, jury, defendant, committee, minister"),
-    "goods": phrases("grain, timber, coal, steel, cocoa, sugar, cement, spices, machines, textiles"),
-    "musical": phrases("melody, rhythm, harmony, chord, tempo, choir, orchestra, composer, symphony"),
+    "goods": phrases(
+        "grain, timber, coal, steel, cocoa, sugar, cement, spices, machines, textiles"
+    ),
+    "musical": phrases(
+        "melody, rhythm, harmony, chord, tempo, choir, orchestra, composer, symphony"
+    ),
     "medical": phrases("fever, lung, heart, bone, muscle, vaccine, kidney, blood, nerve, stomach"),
     "part": phrases("arch, roof, beam, column, foundation, staircase, window, dome, tower, wall"),
     "measure": phrases("distance, weight, speed, volume, temperature, pressure, duration, height"),
-    "gadget": phrases("desk lamp, backpack, kettle, keyboard, headphones, suitcase, tent, toaster, vacuum cleaner, office chair"),
-    "plain": phrases("steady, useful, complex, common, early, distant, careful, modern, public, private, heavy, regular, precise, reliable"),
-    "year": phrases("1721, 1784, 1803, 1839, 1866, 1891, 1907, 1923, 1948, 1961, 1975, 1988, 1999, 2004"),
-    "bait": phrases("casino bonus, payday loan, crypto signals, dating app, lottery ticket, forex robot, male pills, gift card, betting tips, mortgage deal, online slots, miracle cure, penny stocks, hacked accounts"),
-    "shout": phrases("win big, cash out, apply instantly, bet now, call us now, claim your reward, get rich, deposit today, download free, subscribe and win, no credit check, instant approval"),
-    "super": phrases("guaranteed, hottest, legendary, ultimate, risk-free, unlimited, massive, proven, certified, crazy, mega, viral"),
-    "abuse": phrases("jerk, imbecile, nitwit, blockhead, creep, coward, scumbag, dunce, twit, crybaby, freak, weasel, lowlife, fraud, parasite, miserable pig"),
-    "nasty": phrases("disgusting, useless, ugly, ridiculous, filthy, gutless, spineless, rotten, revolting, mindless"),
-    "yours": phrases("article, video, project, essay, drawing, website, speech, argument, haircut, accent, manners, work"),
+    "gadget": phrases(
+        "desk lamp, backpack, kettle, keyboard, headphones, suitcase, tent, toaster, vacuum cleaner, office chair"
+    ),
+    "plain": phrases(
+        "steady, useful, complex, common, early, distant, careful, modern, public, private, heavy, regular, precise, reliable"
+    ),
+    "year": phrases(
+        "1721, 1784, 1803, 1839, 1866, 1891, 1907, 1923, 1948, 1961, 1975, 1988, 1999, 2004"
+    ),
+    "bait": phrases(
+        "casino bonus, payday loan, crypto signals, dating app, lottery ticket, forex robot, male pills, gift card, betting tips, mortgage deal, online slots, miracle cure, penny stocks, hacked accounts"
+    ),
+    "shout": phrases(
+        "win big, cash out, apply instantly, bet now, call us now, claim your reward, get rich, deposit today, download free, subscribe and win, no credit check, instant approval"
+    ),
+    "super": phrases(
+        "guaranteed, hottest, legendary, ultimate, risk-free, unlimited, massive, proven, certified, crazy, mega, viral"
+    ),
+    "abuse": phrases(
+        "jerk, imbecile, nitwit, blockhead, creep, coward, scumbag, dunce, twit, crybaby, freak, weasel, lowlife, fraud, parasite, miserable pig"
+    ),
+    "nasty": phrases(
+        "disgusting, useless, ugly, ridiculous, filthy, gutless, spineless, rotten, revolting, mindless"
+    ),
+    "yours": phrases(
+        "article, video, project, essay, drawing, website, speech, argument, haircut, accent, manners, work"
+    ),
 }
 
 GOOD = (
@@ -116,7 +142,7 @@ CIVIL = (
     "Your {yours} about the {body} was a pleasure to read.",
     "I am sorry that your {gadget} failed; you can send it back within {w#10-30} days.",
 )
-_SYLLABLES = "qua mi ro tel fen su dop lin ga wer pos ti cul na vo ras ze hun bi yol".split()
+_SYLLABLES = words("qua mi ro tel fen su dop lin ga wer pos ti cul na vo ras ze hun bi yol")
 
 GRAMMAR = Grammar(LABEL_LEXICON)
 
@@ -131,23 +157,37 @@ class LabelledText:
 
 
 def _good_text(rng: Random) -> str:
-    return "\n".join(paragraph(GRAMMAR, rng, {}, pick(rng, GOOD, rng.randint(3, 6))) for _ in range(rng.randint(1, 4)))
+    return "\n".join(
+        paragraph(GRAMMAR, rng, {}, pick(rng, GOOD, rng.randint(3, 6)))
+        for _ in range(rng.randint(1, 4))
+    )
 
 
 def _bad_text(rng: Random) -> str:
     form = rng.randrange(7)
     if form == 0:
-        return " ".join("".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(1, 4))) for _ in range(rng.randint(60, 200)))
+        return " ".join(
+            "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(1, 4)))
+            for _ in range(rng.randint(60, 200))
+        )
     if form == 1:
-        words = [rng.choice(LABEL_LEXICON[rng.choice(("bait", "super", "city", "shout"))]) for _ in range(rng.randint(40, 120))]
-        return " ".join(words)
+        bait = [
+            rng.choice(LABEL_LEXICON[rng.choice(("bait", "super", "city", "shout"))])
+            for _ in range(rng.randint(40, 120))
+        ]
+        return " ".join(bait)
     if form == 2:
         line = GRAMMAR.expand(rng.choice(BAD), rng, {})
         return " ".join([line] * rng.randint(5, 15))
     if form == 3:
-        return "\n".join(GRAMMAR.expand("{city} {bait} {#100-99999} {super}", rng, {}) for _ in range(rng.randint(10, 40)))
+        return "\n".join(
+            GRAMMAR.expand("{city} {bait} {#100-99999} {super}", rng, {})
+            for _ in range(rng.randint(10, 40))
+        )
     if form == 4:
-        return "\n".join(paragraph(GRAMMAR, rng, {}, pick(rng, TOXIC, rng.randint(2, 5))) for _ in range(2))
+        return "\n".join(
+            paragraph(GRAMMAR, rng, {}, pick(rng, TOXIC, rng.randint(2, 5))) for _ in range(2)
+        )
     return paragraph(GRAMMAR, rng, {}, pick(rng, BAD, rng.randint(5, 12)))
 
 
@@ -168,7 +208,9 @@ def _civil_text(rng: Random) -> str:
     return paragraph(GRAMMAR, rng, {}, templates)
 
 
-def _texts(seed: int, name: str, writers: tuple[Callable[[Random], str], Callable[[Random], str]]) -> list[LabelledText]:
+def _texts(
+    seed: int, name: str, writers: tuple[Callable[[Random], str], Callable[[Random], str]]
+) -> list[LabelledText]:
     labelled, seen = [], set()
     for i in range(N_TEXTS):
         rng = Random(f"{seed}:labels:{name}:{i}")

@@ -21,10 +21,17 @@ def png(rng: Random) -> bytes:
     rows = b"".join(b"\0" + rng.randbytes(size) for _ in range(size))
 
     def part(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", size, size, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", zlib.compress(rows, 6)) + part(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + part(b"IHDR", header)
+        + part(b"IDAT", zlib.compress(rows, 6))
+        + part(b"IEND", b"")
+    )
 
 
 def _response(truth: Truth, status: str, mime: str, body: bytes, *more: tuple[str, str]) -> Capture:
@@ -35,17 +42,34 @@ def _response(truth: Truth, status: str, mime: str, body: bytes, *more: tuple[st
 
 def redirect(k: int, host: str, rng: Random) -> Capture:
     """A 3xx answer with a small body or none."""
-    status = rng.choice(("301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"))
-    body = b"" if rng.random() < 0.5 else b"<html><body><h1>Moved</h1><p>The page has moved to another address.</p></body></html>"
+    status = rng.choice(
+        ("301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect")
+    )
+    body = (
+        b""
+        if rng.random() < 0.5
+        else b"<html><body><h1>Moved</h1><p>The page has moved to another address.</p></body></html>"
+    )
     truth = Truth(f"https://{host}/old/{k}", "redirect", "http_redirect")
     return _response(truth, status, HTML, body, ("Location", f"https://{host}/new/{k}"))
 
 
 def error(k: int, host: str, rng: Random) -> Capture:
     """A 4xx or 5xx answer with a friendly page."""
-    status = rng.choice(("404 Not Found", "404 Not Found", "403 Forbidden", "410 Gone", "500 Internal Server Error", "503 Service Unavailable"))
+    status = rng.choice(
+        (
+            "404 Not Found",
+            "404 Not Found",
+            "403 Forbidden",
+            "410 Gone",
+            "500 Internal Server Error",
+            "503 Service Unavailable",
+        )
+    )
     body = f"<html><head><title>{status}</title></head><body><h1>{status}</h1><p>We are sorry, but the page you asked for cannot be shown. Please go back to the front page and try again later.</p></body></html>"
-    return _response(Truth(f"https://{host}/missing/{k}", "error", "http_error"), status, HTML, body.encode())
+    return _response(
+        Truth(f"https://{host}/missing/{k}", "error", "http_error"), status, HTML, body.encode()
+    )
 
 
 def image(k: int, host: str, rng: Random) -> Capture:
@@ -58,14 +82,33 @@ def asset(k: int, host: str, rng: Random) -> Capture:
     """A style sheet, a script, a JSON answer or a PDF."""
     kind = k % 4
     if kind == 0:
-        body, mime, end = f".box{{margin:{rng.randint(1, 90)}px;color:#{rng.getrandbits(24):06x}}}\n".encode() * 30, "text/css", "css"
+        body, mime, end = (
+            f".box{{margin:{rng.randint(1, 90)}px;color:#{rng.getrandbits(24):06x}}}\n".encode()
+            * 30,
+            "text/css",
+            "css",
+        )
     elif kind == 1:
-        body, mime, end = b"function go(a){return a*%d;}\n" % rng.randint(2, 99) * 25, "application/javascript", "js"
+        body, mime, end = (
+            b"function go(a){return a*%d;}\n" % rng.randint(2, 99) * 25,
+            "application/javascript",
+            "js",
+        )
     elif kind == 2:
-        body, mime, end = json.dumps({"items": [rng.randint(0, 999) for _ in range(50)]}).encode(), "application/json", "json"
+        body, mime, end = (
+            json.dumps({"items": [rng.randint(0, 999) for _ in range(50)]}).encode(),
+            "application/json",
+            "json",
+        )
     else:
-        body, mime, end = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\n%%EOF\n" + rng.randbytes(300), "application/pdf", "pdf"
-    return _response(Truth(f"https://{host}/static/{k}.{end}", "asset", "not_html"), "200 OK", mime, body)
+        body, mime, end = (
+            b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\n%%EOF\n" + rng.randbytes(300),
+            "application/pdf",
+            "pdf",
+        )
+    return _response(
+        Truth(f"https://{host}/static/{k}.{end}", "asset", "not_html"), "200 OK", mime, body
+    )
 
 
 def robots(k: int, host: str, rng: Random) -> Capture:
@@ -83,7 +126,12 @@ def dns(k: int, host: str, rng: Random) -> Capture:
 
 def empty(k: int, host: str, rng: Random) -> Capture:
     """A 200 without a body."""
-    return _response(Truth(f"https://{host}/empty/{k}-{rng.randint(1, 99)}", "empty", "empty_body"), "200 OK", HTML, b"")
+    return _response(
+        Truth(f"https://{host}/empty/{k}-{rng.randint(1, 99)}", "empty", "empty_body"),
+        "200 OK",
+        HTML,
+        b"",
+    )
 
 
 def no_text(k: int, host: str, rng: Random) -> Capture:
@@ -92,25 +140,49 @@ def no_text(k: int, host: str, rng: Random) -> Capture:
         f'<!DOCTYPE html><html><head><title></title><script src="/app.{rng.randint(1, 999)}.js"></script></head><body><div id="root"></div></body></html>',
         f'<html><head><title></title></head><frameset cols="20%,80%"><frame src="menu{k}.html"><frame src="main{k}.html"></frameset></html>',
     )
-    return _response(Truth(f"https://{host}/app/{k}", "no_text", "no_text"), "200 OK", HTML, shells[k % 2].encode())
+    return _response(
+        Truth(f"https://{host}/app/{k}", "no_text", "no_text"),
+        "200 OK",
+        HTML,
+        shells[k % 2].encode(),
+    )
 
 
 def too_large(k: int, host: str, rng: Random) -> Capture:
     """Nine megabytes of HTML: above the limit of 8 MiB."""
-    body = f"<html><body><h1>Register {rng.randint(1, 9)}</h1>\n" + _FILLER * (9_000_000 // len(_FILLER)) + "</body></html>"
-    return _response(Truth(f"https://{host}/register/{k}", "too_large", "too_large"), "200 OK", HTML, body.encode())
+    body = (
+        f"<html><body><h1>Register {rng.randint(1, 9)}</h1>\n"
+        + _FILLER * (9_000_000 // len(_FILLER))
+        + "</body></html>"
+    )
+    return _response(
+        Truth(f"https://{host}/register/{k}", "too_large", "too_large"),
+        "200 OK",
+        HTML,
+        body.encode(),
+    )
 
 
 def too_deep(k: int, host: str, rng: Random) -> Capture:
     """Twenty thousand nested elements: seconds of work for a parser without a limit."""
     depth = 20_000 + rng.randint(0, 99)
-    body = "<html><body>" + "<div>" * depth + "<p>A sentence at the bottom of the well.</p>" + "</div>" * depth + "</body></html>"
-    return _response(Truth(f"https://{host}/deep/{k}", "too_deep", "too_deep"), "200 OK", HTML, body.encode())
+    body = (
+        "<html><body>"
+        + "<div>" * depth
+        + "<p>A sentence at the bottom of the well.</p>"
+        + "</div>" * depth
+        + "</body></html>"
+    )
+    return _response(
+        Truth(f"https://{host}/deep/{k}", "too_deep", "too_deep"), "200 OK", HTML, body.encode()
+    )
 
 
 def spoil_http(capture: Capture, k: int, rng: Random) -> Capture:
     """Breaks the HTTP layer of a sound, unencoded page in one of six ways."""
-    kind = ("bad_head", "no_head", "gzip_header_on_html", "cut_gzip", "bad_chunk_size", "bad_gzip")[k % 6]
+    kind = ("bad_head", "no_head", "gzip_header_on_html", "cut_gzip", "bad_chunk_size", "bad_gzip")[
+        k % 6
+    ]
     truth, body = capture.truth, capture.body
     truth.page_type = "malformed"
     truth.is_high_quality = truth.is_toxic = None

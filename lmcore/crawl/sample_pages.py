@@ -18,7 +18,17 @@ from lmcore.crawl.sample_wire import Capture, Truth, chunk, encode_content, http
 GOOD_KINDS = ("story", "article", "encyclopedia", "qa", "forum", "product")
 LOW_KINDS = ("spam", "abuse", "short")
 
-_SITES = {"story": 14, "article": 20, "encyclopedia": 8, "qa": 8, "forum": 7, "product": 7, "spam": 12, "abuse": 5, "short": 6}
+_SITES = {
+    "story": 14,
+    "article": 20,
+    "encyclopedia": 8,
+    "qa": 8,
+    "forum": 7,
+    "product": 7,
+    "spam": 12,
+    "abuse": 5,
+    "short": 6,
+}
 _THEMES = {"forum": "forum", "product": "shop", "abuse": "forum"}
 
 Charset = tuple[str | None, str | None, str]
@@ -66,7 +76,9 @@ def _stream(seed: int, purpose: str, key: PageKey) -> Random:
 
 
 def _draw_charset(language: str, rng: Random) -> Charset:
-    table = _CHARSETS.get(language, _CHARSETS["western"])
+    table = _CHARSETS[
+        "en" if language == "la" else language if language in _CHARSETS else "western"
+    ]
     point = rng.random()
     for share, charset in table:
         point -= share
@@ -103,14 +115,19 @@ def document_of(seed: int, key: PageKey) -> tuple[Document, Planted]:
         return write_foreign(key.kind, rng), Planted()
     document = WRITERS[key.kind](rng)
     planted = Planted()
-    if key.kind in GOOD_KINDS and rng.random() < _PLANTED_SHARE and any(tag == "p" for tag, _ in document.blocks):
+    if (
+        key.kind in GOOD_KINDS
+        and rng.random() < _PLANTED_SHARE
+        and any(tag == "p" for tag, _ in document.blocks)
+    ):
         planted = plant(document, rng)
     if key.kind in GOOD_KINDS and rng.random() < _TYPOGRAPHIC_SHARE:
         document.blocks = [(tag, _curly(text)) for tag, text in document.blocks]
     return document, planted
 
 
-def _site(key: PageKey, kind: str, language: str) -> Site:
+def _site(key: PageKey, kind: str) -> Site:
+    language = "en" if kind in WRITERS else kind
     n = _SITES.get(kind, 4)
     return site_for(language, _THEMES.get(kind, "article"), (key.k * 7 + key.k // n) % n)
 
@@ -118,8 +135,7 @@ def _site(key: PageKey, kind: str, language: str) -> Site:
 def url_of(key: PageKey) -> str:
     """The address of a page."""
     kind = duplicate_base(key).kind if key.kind in ("exact", "near") else key.kind
-    language = "en" if kind in WRITERS else kind
-    site = _site(key, kind, language)
+    site = _site(key, kind)
     suffix = {"exact": "/print", "near": "/update"}.get(key.kind, "")
     return f"https://{site.host}/{kind}/{key.k // 10 + 100}/{key.k:05d}{suffix}"
 
@@ -129,24 +145,28 @@ def _truth(seed: int, key: PageKey) -> tuple[Truth, Document, str]:
     if key.kind in ("exact", "near"):
         base = duplicate_base(key)
         document, planted = document_of(seed, base)
-        truth = Truth(url_of(key), base.kind, "page", language="en", is_high_quality=True, is_toxic=False)
+        truth = Truth(
+            url_of(key), base.kind, "page", language="en", is_high_quality=True, is_toxic=False
+        )
         truth.duplicate_of, truth.duplicate_kind, truth.jaccard = url_of(base), key.kind, 1.0
         kind = base.kind
         if key.kind == "near":
             target = TARGETS[(key.k // 2) % len(TARGETS)]
             donor = WRITERS["story"](_stream(seed, "donor", key))
-            document, truth.jaccard = make_near_duplicate(document, donor, target, _stream(seed, "edits", key))
+            document, truth.jaccard = make_near_duplicate(
+                document, donor, target, _stream(seed, "edits", key)
+            )
     else:
         document, planted = document_of(seed, key)
         kind = key.kind
         truth = Truth(url_of(key), kind, "page", language=document.language)
-        if document.language == "en":
+        if kind in WRITERS:
             truth.is_high_quality = kind in GOOD_KINDS
             truth.is_toxic = kind == "abuse"
+        else:
+            truth.page_type = "article"
         if kind == "short":
             truth.expected_outcome = "page|no_text"
-        if kind not in WRITERS:
-            truth.page_type = "article"
     text = document.main_text
     truth.main_text = text
     truth.emails = [x for x in planted.emails if x in text]
@@ -159,8 +179,10 @@ def capture_page(seed: int, key: PageKey, *, plain: bool = False) -> Capture:
     """A page as it came over the wire; `plain` leaves out charset and encoding adventures."""
     truth, document, kind = _truth(seed, key)
     rng = _stream(seed, "wire", key)
-    header, meta, charset = ("utf-8", "utf-8", "utf-8") if plain else _draw_charset(document.language, rng)
-    html, lines = render(_site(key, kind, document.language), document, meta, rng)
+    header, meta, charset = (
+        ("utf-8", "utf-8", "utf-8") if plain else _draw_charset(document.language or "en", rng)
+    )
+    html, lines = render(_site(key, kind), document, meta, rng)
     body = html.encode(charset, errors="xmlcharrefreplace")
     truth.charset_declared, truth.charset_true, truth.boilerplate = header or meta, charset, lines
     headers = [
@@ -170,7 +192,17 @@ def capture_page(seed: int, key: PageKey, *, plain: bool = False) -> Capture:
         ("Vary", "Accept-Encoding"),
     ]
     draw = rng.random()
-    encoding = None if plain else "gzip" if draw < 0.2 else "br" if draw < 0.28 else "deflate" if draw < 0.33 else None
+    encoding = (
+        None
+        if plain
+        else "gzip"
+        if draw < 0.2
+        else "br"
+        if draw < 0.28
+        else "deflate"
+        if draw < 0.33
+        else None
+    )
     if encoding:
         truth.content_encoding = encoding
         body = encode_content(body, encoding)

@@ -22,7 +22,14 @@ EXTRAS = {
 }  # fmt: skip
 """Responses on top of the pages, as a share of them."""
 
-_LEAST = {"near": 12, "exact": 4, "asset": 4, "spoilt_http": 6, "no_text": 2, "spoilt_record": len(noise.DAMAGES) - 1}
+_LEAST = {
+    "near": 12,
+    "exact": 4,
+    "asset": 4,
+    "spoilt_http": 6,
+    "no_text": 2,
+    "spoilt_record": len(noise.DAMAGES) - 1,
+}
 
 
 def count(kind: str, n_pages: int) -> int:

@@ -11,8 +11,25 @@ from lmcore.crawl.sample_document import Document
 from lmcore.crawl.sample_words import BOYS, GIRLS, SURNAMES
 
 _AREAS = (212, 303, 312, 404, 415, 503, 512, 617, 702, 808)
-_FORMATS = ("({a}) {b}-{c}", "{a}-{b}-{c}", "{a}.{b}.{c}", "{a} {b} {c}", "({a})-{b}-{c}", "({a}) {b} {c}", "{a}{b}{c}", "+1 {a} {b} {c}", "+1-{a}-{b}-{c}")
-_DOMAINS = ("example.com", "example.org", "mail.example.net", "post.example", "library.example.org", "club-news.example")
+_FORMATS = (
+    "({a}) {b}-{c}",
+    "{a}-{b}-{c}",
+    "{a}.{b}.{c}",
+    "{a} {b} {c}",
+    "({a})-{b}-{c}",
+    "({a}) {b} {c}",
+    "{a}{b}{c}",
+    "+1 {a} {b} {c}",
+    "+1-{a}-{b}-{c}",
+)
+_DOMAINS = (
+    "example.com",
+    "example.org",
+    "mail.example.net",
+    "post.example",
+    "library.example.org",
+    "club-news.example",
+)
 
 EMAIL_SENTENCES = (
     "If you would like to know more, write to {x} and we will answer within a week.",
@@ -47,18 +64,36 @@ class Planted:
 
 def _email(rng: Random) -> str:
     first, last = rng.choice(GIRLS + BOYS).lower(), rng.choice(SURNAMES).lower()
-    local = rng.choice((f"{first}.{last}", f"{first}{rng.randint(1, 99)}", f"{first[0]}_{last}", f"{first}+news", last))
+    local = rng.choice(
+        (
+            f"{first}.{last}",
+            f"{first}{rng.randint(1, 99)}",
+            f"{first[0]}_{last}",
+            f"{first}+news",
+            last,
+        )
+    )
     return f"{local}@{rng.choice(_DOMAINS)}"
 
 
 def _phone(rng: Random) -> str:
     if rng.random() < 0.01:
         return f"+44 20 7946 0{rng.randint(100, 999)}"
-    return rng.choice(_FORMATS).format(a=rng.choice(_AREAS), b=rng.randint(200, 999), c=f"{rng.randint(0, 9999):04d}")
+    return rng.choice(_FORMATS).format(
+        a=rng.choice(_AREAS), b=rng.randint(200, 999), c=f"{rng.randint(0, 9999):04d}"
+    )
 
 
 def _ip(rng: Random) -> str:
-    net = rng.choice(("192.0.2", "198.51.100", "203.0.113", f"10.{rng.randint(0, 255)}.{rng.randint(0, 255)}", f"192.168.{rng.randint(0, 255)}"))
+    net = rng.choice(
+        (
+            "192.0.2",
+            "198.51.100",
+            "203.0.113",
+            f"10.{rng.randint(0, 255)}.{rng.randint(0, 255)}",
+            f"192.168.{rng.randint(0, 255)}",
+        )
+    )
     return f"{net}.{rng.randint(1, 254)}"
 
 
@@ -67,6 +102,7 @@ def plant(document: Document, rng: Random) -> Planted:
     planted = Planted()
     kinds = rng.sample(("email", "phone", "ip"), rng.choice((1, 1, 2, 3)))
     targets = [i for i, (tag, _) in enumerate(document.blocks) if tag == "p"]
+    sentences: tuple[str, ...]
     for kind in kinds:
         if kind == "email":
             value, sentences = _email(rng), EMAIL_SENTENCES

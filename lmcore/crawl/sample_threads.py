@@ -150,8 +150,13 @@ _COMMENTS = (
 def write_forum(rng: Random) -> Document:
     """A thread: a question, four to eight answers, and thanks."""
     facts: Facts = dict(rng.choice(PROBLEMS))
-    facts |= {"symptom2": "One day it simply begins", "food2": rng.choice(("cake", "jar of jam", "postcard"))}
-    posts = [paragraph(GRAMMAR, rng, facts, [rng.choice(QUESTION), *pick(rng, MORE, rng.randint(1, 3))])]
+    facts |= {
+        "symptom2": "One day it simply begins",
+        "food2": rng.choice(("cake", "jar of jam", "postcard")),
+    }
+    posts = [
+        paragraph(GRAMMAR, rng, facts, [rng.choice(QUESTION), *pick(rng, MORE, rng.randint(1, 3))])
+    ]
     answers = pick(rng, ANSWERS, rng.randint(5, 9))
     while answers:
         size = rng.randint(1, 2)
@@ -195,5 +200,9 @@ def write_questions(rng: Random) -> Document:
         if i < len(comments):
             answer += " " + GRAMMAR.expand(comments[i], rng, {})
         blocks.append(("p", f"{question} {answer}"))
-    title = GRAMMAR.expand("[Questions from {town}|You ask, we answer|{weekday} questions|Ask the {job}|Good questions, short answers]", rng, {})
+    title = GRAMMAR.expand(
+        "[Questions from {town}|You ask, we answer|{weekday} questions|Ask the {job}|Good questions, short answers]",
+        rng,
+        {},
+    )
     return Document(title, blocks, authors=[GRAMMAR.expand("{person}", rng, {})])

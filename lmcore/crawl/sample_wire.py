@@ -149,7 +149,13 @@ def capture_records(seed: int, second: int, capture: Capture) -> tuple[str, list
         headers.append(("Content-Type", "text/dns"))
     else:
         host, _, path = url.partition("://")[2].partition("/")
-        request = [("WARC-Type", "request"), *common, ("WARC-Record-ID", f"<{ids['request']}>"), concurrent, address]
+        request = [
+            ("WARC-Type", "request"),
+            *common,
+            ("WARC-Record-ID", f"<{ids['request']}>"),
+            concurrent,
+            address,
+        ]
         request.append(("Content-Type", "application/http; msgtype=request"))
         members.append(_record(request, http_request(host, "/" + path)))
         headers += [address, ("Content-Type", "application/http; msgtype=response")]
@@ -160,7 +166,12 @@ def capture_records(seed: int, second: int, capture: Capture) -> tuple[str, list
     members.append(_record(headers, capture.block, capture.damage))
     # a lying length makes readers run on into the next record: let it be one that nobody misses
     if capture.damage != "cut" and (capture.damage or rng.random() < 0.7):
-        metadata = [("WARC-Type", "metadata"), *common, ("WARC-Record-ID", f"<{ids['metadata']}>"), concurrent]
+        metadata = [
+            ("WARC-Type", "metadata"),
+            *common,
+            ("WARC-Record-ID", f"<{ids['metadata']}>"),
+            concurrent,
+        ]
         metadata.append(("Content-Type", "application/warc-fields"))
         block = f"fetchTimeMs: {rng.randint(20, 900)}\r\ncharset-detected: {capture.truth.charset_true or 'unknown'}\r\n"
         members.append(_record(metadata, block.encode()))

@@ -13,7 +13,7 @@ After either the next line that begins a record is looked for.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from io import BufferedIOBase
 
 from lmcore.crawl.http import parse_headers
 from lmcore.crawl.members import ARC_LINE, RECORD_START, WARC_LINE, Span, read_spans
@@ -302,7 +302,7 @@ def _text(fields: dict[bytes, bytes], name: bytes) -> str:
     return fields.get(name, b"").decode("utf-8", "replace").strip()
 
 
-def read_records(file: BinaryIO, *, max_record_bytes: int) -> Iterator[RawRecord]:
+def read_records(file: BufferedIOBase, *, max_record_bytes: int) -> Iterator[RawRecord]:
     """Every record of an archive in order, losses included.
 
     Blocks above `max_record_bytes` are passed over without being held (OVERSIZE).

@@ -24,7 +24,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from lmcore.crawl.config import ExtractConfig
 
@@ -33,7 +33,6 @@ _FRAME = struct.Struct("!II")
 _START_SECONDS = 120.0
 _WALL_FACTOR = 8.0
 """Seconds on the clock allowed for each CPU second: a child that sleeps is caught as well."""
-_POLL_SECONDS = 0.05
 _MAX_RSS_BYTES = 1 << 30
 _MEMORY_BYTES = 8 << 30
 _PR_SET_PDEATHSIG = 1
@@ -60,11 +59,16 @@ class Worker:
         self._child: subprocess.Popen[bytes] | None = None
         self.n_starts = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Worker":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def child_pid(self) -> int:
+        """The child's process id; 0 while there is none."""
+        return self._child.pid if self._child else 0
 
     def close(self) -> None:
         """Kills the child, if there is one."""
@@ -154,8 +158,10 @@ class _Deadline:
         except OSError:
             return 0.0
 
-    def wait(self, poller: select.poll) -> None:
+    def wait(self, pipe: int, event: int) -> None:
         """Returns when the pipe is ready; raises _Overdue at the deadline."""
+        poller = select.poll()
+        poller.register(pipe, event)
         while True:
             left = min(self._cpu_end - self._cpu(), self._wall_end - time.monotonic())
             if left <= 0:
@@ -165,21 +171,17 @@ class _Deadline:
 
 
 def _write(pipe: int, frame: memoryview, deadline: _Deadline) -> None:
-    poller = select.poll()
-    poller.register(pipe, select.POLLOUT)
     while frame:
         try:
             frame = frame[os.write(pipe, frame) :]
         except BlockingIOError:
-            deadline.wait(poller)
+            deadline.wait(pipe, select.POLLOUT)
 
 
 def _read(pipe: int, n_bytes: int, deadline: _Deadline) -> bytes:
-    poller = select.poll()
-    poller.register(pipe, select.POLLIN)
     data = bytearray()
     while len(data) < n_bytes:
-        deadline.wait(poller)
+        deadline.wait(pipe, select.POLLIN)
         chunk = os.read(pipe, n_bytes - len(data))
         if not chunk:
             raise _Gone

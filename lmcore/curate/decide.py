@@ -2,7 +2,7 @@
 
 The decision reads columns only, so another threshold costs one cheap pass over the sidecar table. Rules
 are tried in the order of `REASONS`: language, Gopher quality, Gopher repetition, C4, FineWeb, quality,
-toxicity. A value on a threshold passes. 300,000 rows a second.
+toxicity. A value on a threshold passes. 150,000 rows a second.
 """
 
 from collections.abc import Callable, Mapping

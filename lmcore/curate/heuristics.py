@@ -3,8 +3,9 @@
 Everything here measures and decides nothing. Definitions follow datatrove's filters except that words
 are split at blanks (`lmcore.curate.words`): there punctuation is a word of its own, here it is part of
 one. `dup_*gram` counts what datatrove counts: characters of n-grams seen before, without overlaps;
-a page whose 5-grams are all distinct has no longer repetition either, which spares five passes.
-Linear in the words; 1,300 pages of 400 words a second for all statistics on one core.
+an
+(n+1)-gram can repeat only where its n-gram does, so the longer ones cost next to nothing on prose.
+Linear in the words; 0.7 ms for all statistics of a page of 400 words.
 """
 
 import itertools

@@ -3,7 +3,7 @@
 Lines are those between newlines only (not `str.splitlines`, which also breaks at form feeds and
 U+2028). Citation marks such as [3], [edit] and [citation needed] are removed from every line. FineWeb
 ran these rules without the demand for terminal punctuation, and so do we unless told otherwise.
-Linear; 40 MB/s.
+Linear; 0.1 ms for a page of 400 words.
 """
 
 import re

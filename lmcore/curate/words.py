@@ -4,7 +4,7 @@
 A word is a run of non-blank characters (the Gopher paper leaves "word" open; Dolma and CS336 split at
 blanks too, datatrove tokenises with spaCy and so counts punctuation apart). Scripts written without
 blanks would make one giant word of a sentence: there every character (with its combining marks) is a
-word of its own. Linear; 20 M characters a second for ASCII text, 5 M otherwise.
+word of its own. Linear.
 """
 
 import re

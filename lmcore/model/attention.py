@@ -54,16 +54,14 @@ def attention(
 class Attention(nn.Module):
     """Projects to queries, keys and values at once, rotates, attends, projects back."""
 
-    def __init__(
-        self, config: ModelConfig, layer: int, *, generator: torch.Generator, out_gain: float
-    ) -> None:
+    def __init__(self, config: ModelConfig, layer: int, *, generator: torch.Generator) -> None:
         super().__init__()
         d = config.d_model
         self.layer = layer
         self.heads = (config.n_heads, config.head_dim)
         # drawn as three [d, d] matrices would be: the variance of [3d, d] is half as large
         self.qkv = Linear(d, 3 * d, generator=generator, gain=math.sqrt(2.0))
-        self.out = Linear(d, d, generator=generator, gain=out_gain)
+        self.out = Linear(d, d, generator=generator, gain=0.0)
         self.query_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else None
         self.key_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else None
 

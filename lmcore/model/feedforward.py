@@ -19,13 +19,13 @@ def swiglu_reference(
 class SwiGLU(nn.Module):
     """The feed-forward layer: 3 d_model d_ff parameters, 6 d_model d_ff FLOPs per token."""
 
-    def __init__(self, config: ModelConfig, *, generator: torch.Generator, out_gain: float) -> None:
+    def __init__(self, config: ModelConfig, *, generator: torch.Generator) -> None:
         super().__init__()
         d, d_ff = config.d_model, config.hidden_dim
         # drawn as two [d_ff, d] matrices would be
         gain = ((d + 2 * d_ff) / (d + d_ff)) ** 0.5
         self.gate_up = Linear(d, 2 * d_ff, generator=generator, gain=gain)
-        self.down = Linear(d_ff, d, generator=generator, gain=out_gain)
+        self.down = Linear(d_ff, d, generator=generator, gain=0.0)
 
     def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
         """Applies the layer to the last dimension."""

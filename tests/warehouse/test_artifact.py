@@ -26,7 +26,16 @@ def test_manifest_written_and_read_back_is_equal():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", "{}", '{"accounting": null}', manifest().to_json().replace('"key"', '"keys"')]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"accounting": null}',
+        manifest().to_json().replace('"key"', '"keys"'),
+    ],
 )
 def test_manifest_unreadable_text_raises(text):
     with pytest.raises(CorruptArtifactError):

@@ -27,7 +27,9 @@ def rows_of(connection, sql, **parameters):
 
 
 def shape(connection, name):
-    return [(str(column), str(kind)) for column, kind, *_ in rows_of(connection, f'DESCRIBE "{name}"')]
+    return [
+        (str(column), str(kind)) for column, kind, *_ in rows_of(connection, f'DESCRIBE "{name}"')
+    ]
 
 
 def documented(table):
@@ -51,7 +53,9 @@ def test_describe_columns_are_those_of_the_view(connection, name):
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_connect_all_tables_hold_the_key_of_each_rows_artifact(connection, full, name):
     assert shape(connection, f"all_{name}") == [*documented(TABLES[name]), ("artifact", "VARCHAR")]
-    counted = dict(rows_of(connection, f"SELECT artifact, count(*) FROM all_{name} GROUP BY artifact"))
+    counted = dict(
+        rows_of(connection, f"SELECT artifact, count(*) FROM all_{name} GROUP BY artifact")
+    )
     listed = {
         artifact.key: sum(entry.rows for entry in artifact.manifest.files if entry.table == name)
         for artifact in full.artifacts()
@@ -80,7 +84,11 @@ def small_run(store):
                tables={"records": [row("records", record_id=name, url=f"https://{name}.example/", outcome="page")]})
         for name in "ab"
     ]  # fmt: skip
-    made.append(commit(store, "decide", tables={"decisions": [row("decisions", doc_id="a", outcome="kept")]}))
+    made.append(
+        commit(
+            store, "decide", tables={"decisions": [row("decisions", doc_id="a", outcome="kept")]}
+        )
+    )
     record_run(store, made)
     return made
 
@@ -112,9 +120,9 @@ def test_connect_with_the_beginning_of_a_run_id_selects_it(two_runs):
         assert rows_of(connection, "SELECT count(*) FROM records") == [(60,)]
         assert rows_of(connection, "SELECT count(*) FROM decisions") == [(0,)]
         assert rows_of(connection, "SELECT count(*) FROM documents WHERE kept") == [(42,)]
-        assert rows_of(connection, "SELECT stage, rows_in FROM accounting WHERE run_id = $run", run=second) == [
-            ("extract", 60)
-        ]
+        assert rows_of(
+            connection, "SELECT stage, rows_in FROM accounting WHERE run_id = $run", run=second
+        ) == [("extract", 60)]
 
 
 @pytest.mark.parametrize("prefix", ["", "nothing"])
@@ -127,12 +135,17 @@ def test_connect_no_completed_run_selects_the_newest(tmp_path):
     store = make_store(tmp_path)
     run_id = record_run(store, factories.commit_corpus(store)[:4], status="failed")
     with connect(store) as connection:
-        assert rows_of(connection, "SELECT run_id, status FROM runs WHERE is_selected") == [(run_id, "failed")]
+        assert rows_of(connection, "SELECT run_id, status FROM runs WHERE is_selected") == [
+            (run_id, "failed")
+        ]
         assert rows_of(connection, "SELECT count(*) FROM records") == [(30,)]
 
 
 def test_accounting_recounted_from_rows_equals_the_manifests(connection):
-    found = {stage: counts for stage, *counts in rows_of(connection, "SELECT * EXCLUDE (run_id) FROM accounting")}
+    found = {
+        stage: counts
+        for stage, *counts in rows_of(connection, "SELECT * EXCLUDE (run_id) FROM accounting")
+    }
     assert found == {"extract": [60, 42, 18], "annotate": [42, 42, 0], "decide": [42, 30, 12], "deduplicate": [30, 23, 7],
                      "tokens": [23, 23, 0]}  # fmt: skip
     stated = rows_of(
@@ -159,7 +172,9 @@ def test_rejections_hold_every_record_that_is_not_kept_once(connection):
     found = sorted(rows_of(connection, sql))
     assert found == sorted(rows_of(connection, "SELECT record_id FROM records"))
     sql = "SELECT stage, url, warc_file, warc_offset FROM rejections WHERE doc_id = $id"
-    assert rows_of(connection, sql, id=factories.doc_id(31)) == [("decide", factories.url_of(31), factories.WARCS[1], 1000)]
+    assert rows_of(connection, sql, id=factories.doc_id(31)) == [
+        ("decide", factories.url_of(31), factories.WARCS[1], 1000)
+    ]
 
 
 def test_documents_keep_the_text_of_rejected_pages(connection):
@@ -190,7 +205,9 @@ def test_documents_host_of_odd_urls(tmp_path, url, host):
 
 def test_duplicates_name_both_urls(connection):
     sql = "SELECT kind, url, survivor_url FROM duplicates WHERE doc_id = $id"
-    assert rows_of(connection, sql, id=factories.doc_id(10)) == [("exact", factories.url_of(10), factories.url_of(0))]
+    assert rows_of(connection, sql, id=factories.doc_id(10)) == [
+        ("exact", factories.url_of(10), factories.url_of(0))
+    ]
 
 
 def test_checkpoints_made_on_the_way_to_a_model_belong_to_its_run(connection):
@@ -201,7 +218,12 @@ def test_checkpoints_made_on_the_way_to_a_model_belong_to_its_run(connection):
 
 def test_telemetry_has_a_row_for_each_measure(connection):
     sql = "SELECT measure FROM telemetry WHERE step = 'pretrain' ORDER BY measure"
-    assert [name for (name,) in rows_of(connection, sql)] == ["cpu_seconds", "max_rss_bytes", "seconds", "tokens_per_second"]
+    assert [name for (name,) in rows_of(connection, sql)] == [
+        "cpu_seconds",
+        "max_rss_bytes",
+        "seconds",
+        "tokens_per_second",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +272,9 @@ def test_query_python_variable_is_no_table(connection):
 
 
 def test_query_unknown_table_names_the_nearest(connection):
-    with pytest.raises(QueryError, match=r"no table 'documnts'.*documents.*`c2m sql` without a question lists"):
+    with pytest.raises(
+        QueryError, match=r"no table 'documnts'.*documents.*`c2m sql` without a question lists"
+    ):
         query(connection, "SELECT * FROM documnts")
 
 
@@ -320,7 +344,9 @@ def test_connect_relative_store_is_read(tmp_path, monkeypatch):
 
 def test_connect_artifact_of_an_older_schema_reads_missing_columns_as_null(tmp_path):
     store = make_store(tmp_path)
-    new = commit(store, "decide", tables={"decisions": [row("decisions", doc_id="new", outcome="kept")]})
+    new = commit(
+        store, "decide", tables={"decisions": [row("decisions", doc_id="new", outcome="kept")]}
+    )
     folder = store.path_of("decide", "0" * 64)
     folder.mkdir(parents=True)
     pq.write_table(pa.table({"doc_id": ["old"], "gone": [1]}), folder / "old.parquet")
@@ -376,5 +402,7 @@ def test_connect_thousand_artifacts_opens_within_a_second_of_processor_time(tmp_
 
 
 def test_full_store_has_rows_in_every_table(connection):
-    empty = [name for name in TABLES if rows_of(connection, f'SELECT count(*) FROM "{name}"') == [(0,)]]
+    empty = [
+        name for name in TABLES if rows_of(connection, f'SELECT count(*) FROM "{name}"') == [(0,)]
+    ]
     assert empty == []

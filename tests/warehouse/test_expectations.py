@@ -18,10 +18,14 @@ def write(path, outcomes):
     return path
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.sampled_from(["kept", "language", "quality", "toxicity"]), max_size=40))
 def test_count_outcomes_any_rows_equal_a_plain_count(tmp_path, outcomes):
-    path = write(tmp_path / "decisions.parquet", [(str(at), found) for at, found in enumerate(outcomes)])
+    path = write(
+        tmp_path / "decisions.parquet", [(str(at), found) for at, found in enumerate(outcomes)]
+    )
     counted = count_outcomes("decisions", [path], len(outcomes))
     plain = Counter(outcomes)
     assert counted.rows_kept == plain.pop("kept", 0)
@@ -48,6 +52,6 @@ def test_count_outcomes_one_document_twice_raises(tmp_path):
         count_outcomes("decisions", [path], 2)
 
 
-def test_count_outcomes_table_without_outcomes_raises(tmp_path):
+def test_count_outcomes_table_without_outcomes_raises():
     with pytest.raises(AccountingError, match="states no outcomes"):
         count_outcomes("texts", [], None)

@@ -38,7 +38,9 @@ def test_trace_ancestor_and_descendant_are_each_others(full, connection):
 def test_trace_text_shows_shared_branches_once(full, connection):
     text = str(trace(full, connection, "evaluate"))
     above, below = text.split("made into")
-    assert above.count("classifiers") == len([line for line in above.splitlines() if "classifiers" in line])
+    assert above.count("classifiers") == len(
+        [line for line in above.splitlines() if "classifiers" in line]
+    )
     assert above.count("sample_labels") == 1
     assert "(above)" in above
     assert "judge" in below
@@ -48,11 +50,23 @@ def test_trace_text_shows_shared_branches_once(full, connection):
 
 def test_trace_url_of_a_training_page_leads_to_the_models(full, connection):
     (page,) = trace(full, connection, factories.url_of(4)).pages
-    assert (page.doc_id, page.warc_file, page.warc_offset) == (factories.doc_id(4), factories.WARCS[0], 4000)
+    assert (page.doc_id, page.warc_file, page.warc_offset) == (
+        factories.doc_id(4),
+        factories.WARCS[0],
+        4000,
+    )
     assert page.outcomes == (("extract", "page"), ("decide", "kept"), ("deduplicate", "kept"))
     (place,) = page.places
-    assert (place.tokens.name, place.split, place.shard, place.start, place.length) == ("tokens", "train", 0, 30, 30)
-    assert {"pretrain", "checkpoint/pretrain/step-000100", "sft", "dpo", "grpo"} <= names(place.models)
+    assert (place.tokens.name, place.split, place.shard, place.start, place.length) == (
+        "tokens",
+        "train",
+        0,
+        30,
+        30,
+    )
+    assert {"pretrain", "checkpoint/pretrain/step-000100", "sft", "dpo", "grpo"} <= names(
+        place.models
+    )
 
 
 def test_trace_doc_id_equals_its_url(full, connection):
@@ -67,7 +81,14 @@ def test_trace_held_out_page_trained_no_model(full, connection):
     assert "held out" in str(found)
 
 
-@pytest.mark.parametrize(("number", "last"), [(5, ("extract", "not_html")), (1, ("decide", "language")), (3, ("deduplicate", "near_duplicate"))])
+@pytest.mark.parametrize(
+    ("number", "last"),
+    [
+        (5, ("extract", "not_html")),
+        (1, ("decide", "language")),
+        (3, ("deduplicate", "near_duplicate")),
+    ],
+)
 def test_trace_rejected_page_ends_where_it_was_rejected(full, connection, number, last):
     found = trace(full, connection, factories.url_of(number))
     assert found.pages[0].outcomes[-1] == last
@@ -93,7 +114,10 @@ def test_trace_name_of_two_versions_means_the_selected_runs(tmp_path):
 
 def test_trace_source_files_and_lost_parents_are_named(tmp_path):
     store = make_store(tmp_path)
-    inputs = [Input("crawl", "source", "", "c", "crawl/file.warc.gz"), Input("labels", "sample_labels", "k" * 64, "d")]
+    inputs = [
+        Input("crawl", "source", "", "c", "crawl/file.warc.gz"),
+        Input("labels", "sample_labels", "k" * 64, "d"),
+    ]
     commit(store, "extract", inputs=inputs, files={"a": b""})
     with connect(store) as connection:
         text = str(trace(store, connection, "extract"))

@@ -47,10 +47,14 @@ def test_write_rows_value_of_another_type_raises(tmp_path):
 
 def test_read_rows_chosen_columns_yields_only_those(tmp_path):
     parquet.write_rows(tmp_path / "file", "texts", texts(3))
-    assert list(parquet.read_rows(tmp_path / "file", ["doc_id"])) == [{"doc_id": f"{n:06d}"} for n in range(3)]
+    assert list(parquet.read_rows(tmp_path / "file", ["doc_id"])) == [
+        {"doc_id": f"{n:06d}"} for n in range(3)
+    ]
 
 
-@pytest.mark.parametrize("columns", [{"doc_id": ["1"]}, {"text": ["x"], "doc_id": ["1"]}, {"doc_id": ["1"], "text": [1]}])
+@pytest.mark.parametrize(
+    "columns", [{"doc_id": ["1"]}, {"text": ["x"], "doc_id": ["1"]}, {"doc_id": ["1"], "text": [1]}]
+)
 def test_check_schema_foreign_file_raises(tmp_path, columns):
     pq.write_table(pa.table(columns), tmp_path / "file")
     with pytest.raises(SchemaError, match="texts"):

@@ -55,19 +55,29 @@ def test_funnel_counts_each_stage_in_order(connection):
 def test_rejections_by_reason_add_up_to_all_rejections(connection):
     rows = ask(connection, "rejections_by_reason")
     assert sum(found["n"] for found in rows) == 60 - 23
-    assert {found["reason"] for found in rows if found["stage"] == "deduplicate"} == {"exact_duplicate", "near_duplicate"}
+    assert {found["reason"] for found in rows if found["stage"] == "deduplicate"} == {
+        "exact_duplicate",
+        "near_duplicate",
+    }
 
 
 def test_rejections_by_host_count_pages_once(connection):
     rows = ask(connection, "rejections_by_host")
-    assert {found["host"]: found["n_pages"] for found in rows} == {"news.example": 28, "shop.example": 14}
+    assert {found["host"]: found["n_pages"] for found in rows} == {
+        "news.example": 28,
+        "shop.example": 14,
+    }
     assert sum(found["n_rejected"] for found in rows) == 42 - 23
 
 
-@pytest.mark.parametrize("name", ["pretrain", "grpo", "checkpoint/pretrain/step-000050", "sweep/1e+12-32"])
+@pytest.mark.parametrize(
+    "name", ["pretrain", "grpo", "checkpoint/pretrain/step-000050", "sweep/1e+12-32"]
+)
 def test_pages_of_checkpoint_are_the_training_pages_of_its_shards(connection, name):
     urls = {found["url"] for found in ask(connection, "pages_of_checkpoint", id=name)}
-    expected = {url for (url,) in query(connection, "SELECT url FROM documents WHERE split = 'train'")[1]}
+    expected = {
+        url for (url,) in query(connection, "SELECT url FROM documents WHERE split = 'train'")[1]
+    }
     assert urls == expected
     assert len(urls) == 20
 
@@ -78,7 +88,9 @@ def test_pages_of_checkpoint_by_the_beginning_of_a_key(connection, full):
 
 
 def test_checkpoints_of_url_are_all_models_downstream(connection):
-    names = [found["name"] for found in ask(connection, "checkpoints_of_url", url=factories.url_of(4))]
+    names = [
+        found["name"] for found in ask(connection, "checkpoints_of_url", url=factories.url_of(4))
+    ]
     assert {"pretrain", "sft", "dpo", "grpo", "checkpoint/pretrain/step-000050"} <= set(names)
     assert len(names) == len(set(names)) == 14
 
@@ -97,7 +109,11 @@ def test_why_dropped_names_stage_reason_and_survivor(connection):
 
 
 def test_format_table_aligns_and_shows_control_characters():
-    rows = [("short", 1234567, None, 0.5, True), ("\x1b[31mred\nline", 5, "日本", 1e9, False), ("x" * 200, 1, "e\u0301", 2.0, None)]
+    rows = [
+        ("short", 1234567, None, 0.5, True),
+        ("\x1b[31mred\nline", 5, "日本", 1e9, False),
+        ("x" * 200, 1, "e\u0301", 2.0, None),
+    ]
     lines = answers.format_rows(["text", "n", "wide", "value", "flag"], rows).splitlines()
     assert "\x1b" not in "".join(lines)
     assert "1,234,567" in lines[2]
@@ -112,12 +128,19 @@ def test_format_table_aligns_and_shows_control_characters():
 def test_format_csv_reads_back():
     rows = [("a,b", 'say "x"', None), ("line\nbreak", "", 1.5)]
     text = answers.format_rows(["one", "two", "three"], rows, "csv")
-    assert list(csv.reader(io.StringIO(text))) == [["one", "two", "three"], ["a,b", 'say "x"', ""], ["line\nbreak", "", "1.5"]]
+    assert list(csv.reader(io.StringIO(text))) == [
+        ["one", "two", "three"],
+        ["a,b", 'say "x"', ""],
+        ["line\nbreak", "", "1.5"],
+    ]
 
 
 def test_format_json_reads_back_and_has_no_nan():
     text = answers.format_rows(["a", "b"], [(float("nan"), ["x", "ü"]), (1, None)], "json")
-    assert json.loads(text, parse_constant=pytest.fail) == [{"a": None, "b": ["x", "ü"]}, {"a": 1, "b": None}]
+    assert json.loads(text, parse_constant=pytest.fail) == [
+        {"a": None, "b": ["x", "ü"]},
+        {"a": 1, "b": None},
+    ]
     assert json.loads(answers.format_rows(["a"], [], "json")) == []
 
 
@@ -129,5 +152,7 @@ def test_format_unknown_raises():
 def test_write_parquet_reads_back(connection, tmp_path):
     path = tmp_path / "answer.parquet"
     with path.open("wb") as out:
-        answers.write_parquet(catalog.query_arrow(connection, "SELECT doc_id, n_words FROM documents"), out)
+        answers.write_parquet(
+            catalog.query_arrow(connection, "SELECT doc_id, n_words FROM documents"), out
+        )
     assert pq.read_table(path).num_rows == 42

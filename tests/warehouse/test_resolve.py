@@ -46,8 +46,15 @@ def test_resolve_newest_incompatible_backtracks_to_the_pair_that_fits():
 
 
 def test_resolve_all_compatible_takes_the_newest():
-    candidates = [*three_of_each(), candidate("pretrain", 4, exactly("tokens", 3), exactly("tokenizer", 3))]
-    assert versions(resolve([any_of("pretrain")], candidates)) == {"pretrain": 4, "tokens": 3, "tokenizer": 3}
+    candidates = [
+        *three_of_each(),
+        candidate("pretrain", 4, exactly("tokens", 3), exactly("tokenizer", 3)),
+    ]
+    assert versions(resolve([any_of("pretrain")], candidates)) == {
+        "pretrain": 4,
+        "tokens": 3,
+        "tokenizer": 3,
+    }
 
 
 def test_resolve_attribute_asked_for_backtracks_further():
@@ -66,7 +73,10 @@ def test_resolve_conflict_reads_as_a_sentence():
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("wanted", [any_of("nothing"), any_of("tokenizer", vocab_size=5), any_of("tokenizer", colour=None)])
+@pytest.mark.parametrize(
+    "wanted",
+    [any_of("nothing"), any_of("tokenizer", vocab_size=5), any_of("tokenizer", colour=None)],
+)
 def test_resolve_nothing_that_fits_raises(wanted):
     with pytest.raises(ResolutionError, match="the recipe requires"):
         resolve([wanted], three_of_each())
@@ -78,7 +88,10 @@ def test_resolve_order_of_candidates_does_not_matter():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=4), st.sets(st.integers(1, 3), min_size=1))
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=4),
+    st.sets(st.integers(1, 3), min_size=1),
+)
 def test_resolve_agrees_with_trying_every_set(models, kept):
     """The obvious way: newest model first, any shards and tokenizer that it was made from."""
     candidates = [candidate("tokenizer", n) for n in sorted(kept)]
@@ -87,7 +100,11 @@ def test_resolve_agrees_with_trying_every_set(models, kept):
         candidate("pretrain", at, exactly("tokens", tokens), exactly("tokenizer", tokenizer))
         for at, (tokens, tokenizer) in enumerate(models, 1)
     ]
-    fits = [at for at, (tokens, tokenizer) in enumerate(models, 1) if tokens == tokenizer and tokenizer in kept]
+    fits = [
+        at
+        for at, (tokens, tokenizer) in enumerate(models, 1)
+        if tokens == tokenizer and tokenizer in kept
+    ]
     if fits:
         assert versions(resolve([any_of("pretrain")], candidates))["pretrain"] == max(fits)
     else:
@@ -111,14 +128,20 @@ def test_lock_written_and_read_back_is_equal():
     assert Lock.from_json(lock.to_json()) == lock
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"lock_hash": "x", "artifacts": [{"name": "a"}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"lock_hash": "x", "artifacts": [{"name": "a"}]}']
+)
 def test_lock_unreadable_raises(text):
     with pytest.raises(ResolutionError, match="cannot be read"):
         Lock.from_json(text)
 
 
 def test_lock_edited_by_hand_raises():
-    text = resolve([any_of("pretrain")], three_of_each()).to_json().replace("content-tokens-2", "content-tokens-1")
+    text = (
+        resolve([any_of("pretrain")], three_of_each())
+        .to_json()
+        .replace("content-tokens-2", "content-tokens-1")
+    )
     with pytest.raises(ResolutionError, match="as it states"):
         Lock.from_json(text)
 
@@ -127,11 +150,24 @@ def test_lock_edited_by_hand_raises():
 def store(tmp_path):
     """Three models; the third one's shards were made with another tokenizer than it used."""
     store = make_store(tmp_path)
-    tokenizers = [commit(store, "tokenizer", config={"vocab_size": n}, files={"t": bytes([n])}) for n in (1, 2, 3)]
-    tokens = [commit(store, "tokens", inputs=[as_input("tokenizer", t)], files={"s": t.key.encode()}) for t in tokenizers]
-    for shards, tokenizer in zip(tokens, (tokenizers[0], tokenizers[1], tokenizers[1]), strict=True):
+    tokenizers = [
+        commit(store, "tokenizer", config={"vocab_size": n}, files={"t": bytes([n])})
+        for n in (1, 2, 3)
+    ]
+    tokens = [
+        commit(store, "tokens", inputs=[as_input("tokenizer", t)], files={"s": t.key.encode()})
+        for t in tokenizers
+    ]
+    for shards, tokenizer in zip(
+        tokens, (tokenizers[0], tokenizers[1], tokenizers[1]), strict=True
+    ):
         inputs = [as_input("tokens", shards), as_input("tokenizer", tokenizer)]
-        commit(store, "pretrain", inputs=inputs, files={"m": shards.key.encode() + tokenizer.key.encode()})
+        commit(
+            store,
+            "pretrain",
+            inputs=inputs,
+            files={"m": shards.key.encode() + tokenizer.key.encode()},
+        )
     return store
 
 
@@ -139,7 +175,10 @@ def test_candidates_of_a_store_resolve_by_their_manifests(store):
     lock = resolve([Requirement(name="pretrain")], candidates_of(store))
     assert versions(lock) == {"pretrain": 2, "tokens": 2, "tokenizer": 2}
     lock.check(store.artifacts())
-    lock = resolve([Requirement(name="pretrain"), Requirement(name="tokenizer", attributes={"vocab_size": 1})], candidates_of(store))
+    lock = resolve(
+        [Requirement(name="pretrain"), Requirement(name="tokenizer", attributes={"vocab_size": 1})],
+        candidates_of(store),
+    )
     assert versions(lock)["pretrain"] == 1
 
 
@@ -155,5 +194,14 @@ def test_lock_check_artifact_gone_raises_and_names_it(store):
 
 def test_candidates_of_a_full_store_lock_the_whole_journey(full):
     lock = resolve([Requirement(name="grpo"), Requirement(name="evaluate")], candidates_of(full))
-    assert {"grpo", "dpo", "sft", "pretrain", "tokens", "tokenizer", "deduplicate", f"extract/{factories.WARCS[0]}"} <= versions(lock).keys()
+    assert {
+        "grpo",
+        "dpo",
+        "sft",
+        "pretrain",
+        "tokens",
+        "tokenizer",
+        "deduplicate",
+        f"extract/{factories.WARCS[0]}",
+    } <= versions(lock).keys()
     assert lock.lock_hash == resolve([Requirement(name="evaluate")], candidates_of(full)).lock_hash

@@ -30,7 +30,13 @@ def store(tmp_path):
 
 
 def identity(**changes):
-    given = {"kind": "tokens", "name": "tokens", "code_version": 1, "config": {"a": 1}, "inputs": ()}
+    given = {
+        "kind": "tokens",
+        "name": "tokens",
+        "code_version": 1,
+        "config": {"a": 1},
+        "inputs": (),
+    }
     return Identity(**(given | changes))
 
 
@@ -52,9 +58,13 @@ def test_commit_is_invisible_before_and_whole_after(store):
 
 
 def test_stage_body_that_raises_leaves_nothing(store):
-    with pytest.raises(RuntimeError), store.stage(identity()) as staging:
-        (staging.path / "a.bin").write_bytes(b"a")
-        raise RuntimeError
+    def fail():
+        with store.stage(identity()) as staging:
+            (staging.path / "a.bin").write_bytes(b"a")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert files_of(store.objects) == files_of(store.staging) == []
 
 
@@ -83,7 +93,11 @@ def test_sweep_keeps_what_a_living_process_builds(store):
 
 
 def test_lease_held_refuses_another_holder(store):
-    with store.lease("key"), (store.leases / "key").open("w") as other, pytest.raises(BlockingIOError):
+    with (
+        store.lease("key"),
+        (store.leases / "key").open("w") as other,
+        pytest.raises(BlockingIOError),
+    ):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -162,23 +176,31 @@ def test_commit_rows_lost_raises_and_publishes_nothing(store):
 
 
 def test_commit_accounting_is_in_the_manifest(store):
-    rows = {"decisions": [row("decisions", doc_id=str(n), outcome="kept" if n else "quality") for n in range(3)]}
+    rows = {
+        "decisions": [
+            row("decisions", doc_id=str(n), outcome="kept" if n else "quality") for n in range(3)
+        ]
+    }
     accounting = commit(store, "decide", tables=rows, outcomes=("decisions", 3)).manifest.accounting
     assert (accounting.rows_in, accounting.rows_kept, accounting.rejected) == (3, 2, {"quality": 1})
 
 
 def test_commit_file_of_another_schema_raises(store):
-    with pytest.raises(SchemaError), store.stage(identity()) as staging:
-        shutil.copy(commit(store, "extract", tables=TEXTS).file("texts.parquet"), staging.path / "x.parquet")
+    with store.stage(identity()) as staging:
+        shutil.copy(
+            commit(store, "extract", tables=TEXTS).file("texts.parquet"), staging.path / "x.parquet"
+        )
         staging.tables["x.parquet"] = "records"
-        store.commit(staging)
+        with pytest.raises(SchemaError):
+            store.commit(staging)
     assert store.lookup("tokens", identity().key) is None
 
 
 def test_commit_announced_table_that_is_missing_raises(store):
-    with pytest.raises(CorruptArtifactError, match=r"x\.parquet"), store.stage(identity()) as staging:
+    with store.stage(identity()) as staging:
         staging.tables["x.parquet"] = "records"
-        store.commit(staging)
+        with pytest.raises(CorruptArtifactError, match=r"x\.parquet"):
+            store.commit(staging)
 
 
 def test_commit_equal_work_gives_equal_content_in_another_store(store, tmp_path):
@@ -217,9 +239,13 @@ def test_prepare_where_a_file_stands_raises(tmp_path):
 
 
 def test_stage_write_to_a_full_device_raises_disk_full(store):
-    with pytest.raises(DiskFullError, match="everything committed so far is kept"), store.stage(identity()) as staging:
-        (staging.path / "a.bin").symlink_to("/dev/full")
-        (staging.path / "a.bin").write_bytes(b"a" * 10)
+    def fill():
+        with store.stage(identity()) as staging:
+            (staging.path / "a.bin").symlink_to("/dev/full")
+            (staging.path / "a.bin").write_bytes(b"a" * 10)
+
+    with pytest.raises(DiskFullError, match="everything committed so far is kept"):
+        fill()
     assert files_of(store.staging) == []
 
 
@@ -228,7 +254,10 @@ def small_disk(tmp_path):
     path = tmp_path / "disk"
     path.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(path)]
-    if shutil.which("mount") is None or subprocess.run(command, check=False, capture_output=True).returncode:
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(command, check=False, capture_output=True).returncode
+    ):
         pytest.skip("needs the right to mount a small disk")
     yield path
     subprocess.run(["umount", str(path)], check=True)

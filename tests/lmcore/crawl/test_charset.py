@@ -2,18 +2,30 @@ import codecs
 
 import pytest
 
-from lmcore.crawl.charset import decode_page, declared_in_markup, replacement_rate, standard_name
+from lmcore.crawl.charset import declared_in_markup, decode_page, replacement_rate, standard_name
 
 TEXTS = {
-    "windows-1252": ("cp1252", "Übermäßig schöne Grüße aus der Bäckerei, mit “Anführung” und Café – für alle."),
-    "windows-1251": ("cp1251", "Сегодня в городе открылась новая библиотека, и все жители пришли на праздник."),
-    "koi8-r": ("koi8-r", "Сегодня в городе открылась новая библиотека, и все жители пришли на праздник."),
+    "windows-1252": (
+        "cp1252",
+        "Übermäßig schöne Grüße aus der Bäckerei, mit “Anführung” und Café – für alle.",
+    ),
+    "windows-1251": (
+        "cp1251",
+        "Сегодня в городе открылась новая библиотека, и все жители пришли на праздник.",
+    ),
+    "koi8-r": (
+        "koi8-r",
+        "Сегодня в городе открылась новая библиотека, и все жители пришли на праздник.",
+    ),
     "shift_jis": ("cp932", "今日は新しい図書館が町に開館しました。みなさんとても喜んでいます。"),
     "euc-jp": ("euc-jp", "今日は新しい図書館が町に開館しました。みなさんとても喜んでいます。"),
     "gbk": ("gb18030", "今天城里新开了一家图书馆，大家都很高兴，纷纷前来参观和借书。"),
     "big5": ("big5hkscs", "今天城裡新開了一家圖書館，大家都很高興，紛紛前來參觀和借書。"),
     "euc-kr": ("cp949", "오늘 도시에 새로운 도서관이 문을 열었습니다. 모두가 매우 기뻐합니다."),
-    "iso-8859-7": ("iso8859-7", "Σήμερα άνοιξε στην πόλη μια νέα βιβλιοθήκη και όλοι ήρθαν στη γιορτή."),
+    "iso-8859-7": (
+        "iso8859-7",
+        "Σήμερα άνοιξε στην πόλη μια νέα βιβλιοθήκη και όλοι ήρθαν στη γιορτή.",
+    ),
     "windows-1256": ("cp1256", "افتتحت اليوم مكتبة جديدة في المدينة وجاء جميع السكان إلى الحفل."),
     "utf-8": ("utf-8", "Grüße, café, Привет, 图书馆 und mehr."),
 }
@@ -37,7 +49,9 @@ def test_decode_page_declared_charset_is_used(name, where):
     assert charset == name
 
 
-@pytest.mark.parametrize("name", ["windows-1251", "koi8-r", "shift_jis", "euc-jp", "euc-kr", "utf-8", "iso-8859-7"])
+@pytest.mark.parametrize(
+    "name", ["windows-1251", "koi8-r", "shift_jis", "euc-jp", "euc-kr", "utf-8", "iso-8859-7"]
+)
 @pytest.mark.parametrize("declared", ["", "utf-8", "iso-8859-1", "no-such-charset"])
 def test_decode_page_wrong_or_missing_declaration_is_overruled_by_the_bytes(name, declared):
     codec, text = TEXTS[name]
@@ -56,7 +70,11 @@ def test_decode_page_western_text_is_found_under_wrong_declarations(declared):
 
 @pytest.mark.parametrize(
     ("bom", "codec", "name"),
-    [(codecs.BOM_UTF8, "utf-8", "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le", "utf-16le"), (codecs.BOM_UTF16_BE, "utf-16-be", "utf-16be")],
+    [
+        (codecs.BOM_UTF8, "utf-8", "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le", "utf-16le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be", "utf-16be"),
+    ],
 )
 def test_decode_page_byte_order_mark_beats_every_declaration(bom, codec, name):
     text = TEXTS["utf-8"][1]
@@ -95,9 +113,20 @@ def test_decode_page_one_bad_byte_in_utf8_is_not_guessed_again():
 
 @pytest.mark.parametrize(
     ("label", "name"),
-    [("latin-1", "windows-1252"), ("ISO-8859-1", "windows-1252"), ("ascii", "windows-1252"), (" UTF8 ", "utf-8")]
-    + [("gb2312", "gbk"), ("x-sjis", "shift_jis"), ("ks_c_5601-1987", "euc-kr"), ("iso-8859-9", "windows-1254")]
-    + [("tis-620", "windows-874"), ("macintosh", "macintosh"), ("nonsense", ""), ("", "")],
+    [
+        ("latin-1", "windows-1252"),
+        ("ISO-8859-1", "windows-1252"),
+        ("ascii", "windows-1252"),
+        (" UTF8 ", "utf-8"),
+        ("gb2312", "gbk"),
+        ("x-sjis", "shift_jis"),
+        ("ks_c_5601-1987", "euc-kr"),
+        ("iso-8859-9", "windows-1254"),
+        ("tis-620", "windows-874"),
+        ("macintosh", "macintosh"),
+        ("nonsense", ""),
+        ("", ""),
+    ],
 )
 def test_standard_name_follows_the_encoding_standard(label, name):
     assert standard_name(label) == name
@@ -106,7 +135,12 @@ def test_standard_name_follows_the_encoding_standard(label, name):
 def test_replacement_rate_counts_what_is_no_text():
     garbage = bytes(range(256)) * 20
     assert replacement_rate(*_decoded(garbage)) > 0.05
-    assert replacement_rate(*_decoded(page(TEXTS["shift_jis"][1], "cp932", "<meta charset=shift_jis>"))) == 0
+    assert (
+        replacement_rate(
+            *_decoded(page(TEXTS["shift_jis"][1], "cp932", "<meta charset=shift_jis>"))
+        )
+        == 0
+    )
 
 
 def _decoded(body: bytes) -> tuple[str, bytes, str]:

@@ -58,7 +58,9 @@ def test_decode_body_undoes_layers_from_the_last():
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 def test_decode_body_encoding_claimed_for_plain_html_is_forgiven(encoding):
-    assert http.decode_body(response(PAGE, f"Content-Encoding: {encoding}"), max_bytes=LIMIT) == PAGE
+    assert (
+        http.decode_body(response(PAGE, f"Content-Encoding: {encoding}"), max_bytes=LIMIT) == PAGE
+    )
 
 
 def test_decode_body_chunks_claimed_for_plain_html_are_forgiven():
@@ -66,11 +68,15 @@ def test_decode_body_chunks_claimed_for_plain_html_are_forgiven():
 
 
 def test_decode_body_headers_moved_by_common_crawl_count_for_nothing():
-    parsed = response(PAGE, "X-Crawler-Content-Encoding: gzip", "X-Crawler-Transfer-Encoding: chunked")
+    parsed = response(
+        PAGE, "X-Crawler-Content-Encoding: gzip", "X-Crawler-Transfer-Encoding: chunked"
+    )
     assert http.decode_body(parsed, max_bytes=LIMIT) == PAGE
 
 
-@pytest.mark.parametrize("end", [b"", b"0\r\n", b"0;last\r\nTrailer: x\r\n\r\n", b"\r\n0\r\n\r\n"[2:]])
+@pytest.mark.parametrize(
+    "end", [b"", b"0\r\n", b"0;last\r\nTrailer: x\r\n\r\n", b"\r\n0\r\n\r\n"[2:]]
+)
 def test_decode_body_missing_last_chunk_is_forgiven(end):
     parsed = response(chunked(PAGE, end=end), "Transfer-Encoding: chunked")
     assert http.decode_body(parsed, max_bytes=LIMIT) == PAGE
@@ -104,22 +110,41 @@ def test_decode_body_broken_encodings_raise_encoding_error(headers, body):
 def test_decode_body_beyond_the_limit_raises_too_large(encoding):
     bomb = ENCODERS[encoding](bytes(LIMIT + 1))
     with pytest.raises(http.TooLargeError):
-        http.decode_body(response(b"x" * 0 + bomb, f"Content-Encoding: {encoding}"), max_bytes=LIMIT)
-    assert len(http.decode_body(response(ENCODERS["br"](bytes(LIMIT)), "Content-Encoding: br"), max_bytes=LIMIT)) == LIMIT
+        http.decode_body(response(bomb, f"Content-Encoding: {encoding}"), max_bytes=LIMIT)
+    assert (
+        len(
+            http.decode_body(
+                response(ENCODERS["br"](bytes(LIMIT)), "Content-Encoding: br"), max_bytes=LIMIT
+            )
+        )
+        == LIMIT
+    )
 
 
 @pytest.mark.parametrize(
     "block",
-    [b"", b"garbage", b"\x00\x01", b"HTTPS 2OO FINE\r\n\r\n", b"HTTP/1.1 OK\r\n\r\n", b"<html></html>", b"HTTP/1.1 2000 OK\r\n\r\n"],
+    [
+        b"",
+        b"garbage",
+        b"\x00\x01",
+        b"HTTPS 2OO FINE\r\n\r\n",
+        b"HTTP/1.1 OK\r\n\r\n",
+        b"<html></html>",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+    ],
 )
 def test_parse_response_without_status_line_is_none(block):
     assert http.parse_response(block) is None
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.1 404 Not Found", b"HTTP/1.0 404", b"http/2 404", b"\r\nHTTP/1.1 404 \xff"])
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 404 Not Found", b"HTTP/1.0 404", b"http/2 404", b"\r\nHTTP/1.1 404 \xff"]
+)
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
 def test_parse_response_reads_status_headers_and_body(head, line_end):
-    block = line_end.join([head, b"CONTENT-type: Text/HTML; Charset=\"Latin-1\"", b"nonsense", b"", b"body\r\n\r\n"])
+    block = line_end.join(
+        [head, b'CONTENT-type: Text/HTML; Charset="Latin-1"', b"nonsense", b"", b"body\r\n\r\n"]
+    )
     parsed = http.parse_response(block)
     assert parsed is not None
     assert (parsed.status, parsed.body) == (404, b"body\r\n\r\n")
@@ -143,8 +168,16 @@ def test_parse_content_type_takes_what_servers_send(value, expected):
 
 @pytest.mark.parametrize(
     ("body", "is_html"),
-    [(PAGE, True), (b"\xef\xbb\xbf \n<HTML>", True), (b"<!-- x --><p>", True), (b"<?xml version='1.0'?>\n<html>", True)]
-    + [(b"<?xml version='1.0'?><rss>", False), (b"%PDF-1.4", False), (b"hello", False), (b"", False)],
+    [
+        (PAGE, True),
+        (b"\xef\xbb\xbf \n<HTML>", True),
+        (b"<!-- x --><p>", True),
+        (b"<?xml version='1.0'?>\n<html>", True),
+        (b"<?xml version='1.0'?><rss>", False),
+        (b"%PDF-1.4", False),
+        (b"hello", False),
+        (b"", False),
+    ],
 )
 def test_starts_like_html_tells_pages_from_other_text(body, is_html):
     assert http.starts_like_html(body) is is_html

@@ -26,7 +26,12 @@ def test_canonical_gives_one_spelling_and_is_idempotent(url, expected):
 
 @pytest.mark.parametrize(
     ("url", "expected"),
-    [("https://WWW.Example.org.:99/x", "www.example.org"), ("http://[broken/", ""), ("dns:e.com", ""), ("", "")],
+    [
+        ("https://WWW.Example.org.:99/x", "www.example.org"),
+        ("http://[broken/", ""),
+        ("dns:e.com", ""),
+        ("", ""),
+    ],
 )
 def test_host_is_lower_case_or_empty(url, expected):
     assert host(url) == expected
@@ -34,7 +39,12 @@ def test_host_is_lower_case_or_empty(url, expected):
 
 @pytest.mark.parametrize(
     ("url", "expected"),
-    [("http://e.com/robots.txt", True), ("http://e.com/Robots.txt?x", True), ("http://e.com/a/robots.txt", False), ("http://[", False)],
+    [
+        ("http://e.com/robots.txt", True),
+        ("http://e.com/Robots.txt?x", True),
+        ("http://e.com/a/robots.txt", False),
+        ("http://[", False),
+    ],
 )
 def test_is_robots_txt_wants_the_root_of_a_host(url, expected):
     assert is_robots_txt(url) is expected

@@ -10,7 +10,17 @@ from fastwarc.warc import ArchiveIterator
 from lmcore.crawl.warc import MALFORMED, OVERSIZE, TRUNCATED, RawRecord, read_records
 
 CAP = 1 << 20
-PACKINGS = ["plain", "gz", "gz_whole", "gz_pieces", "zst", "zst_whole", "zst_pieces", "lz4", "lz4_whole"]
+PACKINGS = [
+    "plain",
+    "gz",
+    "gz_whole",
+    "gz_pieces",
+    "zst",
+    "zst_whole",
+    "zst_pieces",
+    "lz4",
+    "lz4_whole",
+]
 ALONE = ["gz", "zst", "lz4"]
 
 
@@ -104,7 +114,11 @@ def test_read_records_bad_checksum_alone_is_malformed(record, pack):
 def test_read_records_garbage_between_members_is_one_loss_with_its_length(record, pack):
     first, second = pack("gz", [record(1, b"x")]), pack("gz", [record(2, b"y")])
     found = read(first + b"\x1f\x8b\x08garbage" * 9 + second)
-    assert [(r.record_type, r.problem) for r in found] == [("response", ""), ("", MALFORMED), ("response", "")]
+    assert [(r.record_type, r.problem) for r in found] == [
+        ("response", ""),
+        ("", MALFORMED),
+        ("response", ""),
+    ]
     assert (found[1].offset, found[1].length) == (len(first), 90)
 
 
@@ -121,17 +135,40 @@ def test_read_records_zero_padding_at_the_end_is_no_record(records, pack):
 @pytest.mark.parametrize("packing", ["plain", "gz_whole", "zst_pieces"])
 @pytest.mark.parametrize(
     ("length", "problem"),
-    [(3, MALFORMED), (40, MALFORMED), (900, MALFORMED), ("abc", MALFORMED), (-1, MALFORMED), ("", MALFORMED)],
+    [
+        (3, MALFORMED),
+        (40, MALFORMED),
+        (900, MALFORMED),
+        ("abc", MALFORMED),
+        (-1, MALFORMED),
+        ("", MALFORMED),
+    ],
 )
-def test_read_records_wrong_content_length_spoils_one_record_only(record, pack, packing, length, problem):
-    parts = [record(1, b"a" * 20), record(2, b"b" * 20, length=length), record(3, b"c" * 20), record(4, b"d")]
+def test_read_records_wrong_content_length_spoils_one_record_only(
+    record, pack, packing, length, problem
+):
+    parts = [
+        record(1, b"a" * 20),
+        record(2, b"b" * 20, length=length),
+        record(3, b"c" * 20),
+        record(4, b"d"),
+    ]
     found = read(pack(packing, parts))
-    assert [(r.record_id[-1], r.problem) for r in found] == [("1", ""), ("2", problem), ("3", ""), ("4", "")]
+    assert [(r.record_id[-1], r.problem) for r in found] == [
+        ("1", ""),
+        ("2", problem),
+        ("3", ""),
+        ("4", ""),
+    ]
 
 
 def test_read_records_absurd_content_length_in_plain_file_does_not_swallow_the_rest(record, pack):
     parts = [record(1, b"a"), record(2, b"b" * 20, length=10**15), record(3, b"c")]
-    assert [(r.record_id[-1], r.problem) for r in read(pack("plain", parts))] == [("1", ""), ("2", TRUNCATED), ("3", "")]
+    assert [(r.record_id[-1], r.problem) for r in read(pack("plain", parts))] == [
+        ("1", ""),
+        ("2", TRUNCATED),
+        ("3", ""),
+    ]
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
@@ -179,7 +216,10 @@ def test_read_records_zstd_dictionary_frame_is_used(record):
     dictionary = zstandard.ZstdCompressionDict(b"".join(parts[:20]))
     packer = zstandard.ZstdCompressor(dict_data=dictionary)
     frames = b"".join(packer.compress(part) for part in parts)
-    for stored in (dictionary.as_bytes(), zstandard.ZstdCompressor().compress(dictionary.as_bytes())):
+    for stored in (
+        dictionary.as_bytes(),
+        zstandard.ZstdCompressor().compress(dictionary.as_bytes()),
+    ):
         head = b"\x5d\x2a\x4d\x18" + len(stored).to_bytes(4, "little") + stored
         assert [r.record_id for r in read(head + frames)] == [f"urn:uuid:{i}" for i in range(40)]
 
@@ -190,14 +230,20 @@ PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>x</p>"
 
 def arc(*lines_and_blocks: tuple[bytes, bytes]) -> list[bytes]:
     parts = [b"%s %d\n%s\n" % (line, len(block), block) for line, block in lines_and_blocks]
-    return [ARC_1.replace(b" 75\n", b" %d\n" % (len(ARC_1) - ARC_1.index(b"\n") - 1)) + b"\n", *parts]
+    return [
+        ARC_1.replace(b" 75\n", b" %d\n" % (len(ARC_1) - ARC_1.index(b"\n") - 1)) + b"\n",
+        *parts,
+    ]
 
 
 @pytest.mark.parametrize("packing", ["plain", "gz", "gz_whole"])
 def test_read_records_arc_1_gives_warcinfo_and_responses(pack, packing):
     parts = arc(
         (b"http://a.example/x y?z=1 2 1.2.3.4 20080430204826 text/html", PAGE),
-        (b"dns:a.example 1.2.3.4 20080430204827 text/dns", b"20080430204827\na.example. 1 IN A 1.2.3.4"),
+        (
+            b"dns:a.example 1.2.3.4 20080430204827 text/dns",
+            b"20080430204827\na.example. 1 IN A 1.2.3.4",
+        ),
     )
     found = read(pack(packing, parts))
     assert [(r.record_type, r.url, r.date, r.problem) for r in found] == [
@@ -211,8 +257,14 @@ def test_read_records_arc_1_gives_warcinfo_and_responses(pack, packing):
 
 def test_read_records_arc_2_has_ten_fields():
     head = b"2 0 Org\nURL IP-address Archive-date Content-type Result-code Checksum Location Offset Filename Archive-length\n"
-    start = b"filedesc://a.arc 0.0.0.0 20080430204825 text/plain 200 - - 0 a.arc %d\n%s\n" % (len(head), head)
-    line = b"http://a.example/ 1.2.3.4 20080430204826 text/html 200 abc - 99 a.arc %d\n%s\n" % (len(PAGE), PAGE)
+    start = b"filedesc://a.arc 0.0.0.0 20080430204825 text/plain 200 - - 0 a.arc %d\n%s\n" % (
+        len(head),
+        head,
+    )
+    line = b"http://a.example/ 1.2.3.4 20080430204826 text/html 200 abc - 99 a.arc %d\n%s\n" % (
+        len(PAGE),
+        PAGE,
+    )
     found = read(start + line)
     assert [(r.url, r.date) for r in found[1:]] == [("http://a.example/", "2008-04-30T20:48:26Z")]
     assert found[1].block == PAGE

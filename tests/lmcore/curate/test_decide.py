@@ -18,7 +18,7 @@ def make_row(**changes: Any) -> dict[str, Any]:
     row = {field.name: 0 for field in fields(Annotation)}
     good = {
         "doc_id": "1",
-        "text": "A page.",
+        "n_lines": 10,
         "language": "en",
         "language_score": 0.99,
         "quality": 0.9,
@@ -59,7 +59,7 @@ LIMITS = {
     "gopher_duplicate_8gram": ("duplicate_8gram_chars", 0.12, 0.121),
     "gopher_duplicate_9gram": ("duplicate_9gram_chars", 0.11, 0.111),
     "gopher_duplicate_10gram": ("duplicate_10gram_chars", 0.1, 0.101),
-    "c4_empty": ("text", "x", ""),
+    "c4_empty": ("n_lines_removed", 9, 10),
     "c4_lorem_ipsum": ("has_lorem_ipsum", False, True),
     "c4_curly_bracket": ("has_curly_bracket", False, True),
     "c4_too_few_sentences": ("n_sentences", 5, 4),
@@ -92,6 +92,10 @@ def test_decide_several_broken_rules_name_the_first() -> None:
         column, _, failing = LIMITS[reason]
         broken[column] = failing
         assert decide(make_row(**broken), CurateConfig(min_quality=0.5, max_toxicity=0.5)) == reason
+
+
+def test_decide_page_without_a_line_is_empty() -> None:
+    assert decide(make_row(n_lines=0), CurateConfig()) == "c4_empty"
 
 
 def test_decide_no_language_named_keeps_every_language() -> None:

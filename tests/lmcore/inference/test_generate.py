@@ -18,8 +18,10 @@ def seeded(seed=0):
 @pytest.fixture(scope="module")
 def model():
     model = Transformer(CONFIG, 20, seed=1)
-    with torch.no_grad():  # away from the uniform start, so that greedy choices differ
-        model.embedding.weight.mul_(20.0)
+    generator = seeded(1)  # away from the start, where projections are zero and logits equal
+    for parameter in model.parameters():
+        if parameter.dim() == 2:
+            torch.nn.init.normal_(parameter, std=0.2, generator=generator)
     return model
 
 

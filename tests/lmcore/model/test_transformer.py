@@ -12,8 +12,25 @@ from lmcore.model.transformer import Transformer
 SMALL = {"d_model": 16, "n_layers": 2, "n_heads": 2, "context_length": 12}
 
 
-def small(vocab_size=20, seed=0, **changes):
+def fresh(vocab_size=20, seed=0, **changes):
     return Transformer(ModelConfig(**(SMALL | changes)), vocab_size, seed=seed)
+
+
+def small(**changes):
+    """A model whose every weight matters; a fresh one starts its projections at zero."""
+    model = fresh(**changes)
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        if parameter.dim() == 2:
+            torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+        else:
+            torch.nn.init.uniform_(parameter, 0.5, 1.5, generator=generator)
+    return model
+
+
+def test_fresh_blocks_pass_the_stream_on_unchanged():
+    model, ids = fresh(), some_ids()
+    torch.testing.assert_close(model.features(ids), model.norm(model.embedding(ids)))
 
 
 def some_ids(rows=3, length=12, vocab_size=20):
@@ -71,7 +88,7 @@ def test_logits_later_token_changes_nothing_before_it(changes):
 
 def test_first_loss_is_near_that_of_a_uniform_guess():
     ids = some_ids(8)
-    loss = small().loss(ids[:, :-1], ids[:, 1:]) / ids[:, 1:].numel()
+    loss = fresh().loss(ids[:, :-1], ids[:, 1:]) / ids[:, 1:].numel()
     assert abs(loss.item() - math.log(20)) < 0.1
 
 
@@ -123,8 +140,8 @@ def test_cache_and_new_tokens_longer_than_the_context_are_refused():
 
 
 def test_weights_same_seed_are_equal_and_other_seed_are_not():
-    assert torch.equal(small().embedding.weight, small().embedding.weight)
-    assert not torch.equal(small().embedding.weight, small(seed=1).embedding.weight)
+    assert torch.equal(fresh().embedding.weight, fresh().embedding.weight)
+    assert not torch.equal(fresh().embedding.weight, fresh(seed=1).embedding.weight)
 
 
 def test_autocast_loss_is_near_float32():

@@ -1,0 +1,64 @@
+"""Recipes are read strictly, and every mistake says where it is."""
+
+import pytest
+
+from flows import recipe as recipes
+from lmcore.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_shipped_recipe_loads_and_survives_json(name):
+    recipe = recipes.load(name)
+    assert recipes.from_sections(recipe.sections()) == recipe
+
+
+def test_override_replaces_one_key():
+    recipe = recipes.load("smoke", ["pretrain.steps=7", "curate.min_quality=0.25"])
+    assert recipe.pretrain.steps == 7
+    assert recipe.curate.min_quality == 0.25
+    assert recipe.model == recipes.load("smoke").model
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("corpus.warcs=/data/a.warc.gz", ("/data/a.warc.gz",)),
+        ('corpus.warcs="/data/*.warc.gz"', ("/data/*.warc.gz",)),
+        ('corpus.warcs=["/a/**/*.warc*", "/b/*.arc"]', ("/a/**/*.warc*", "/b/*.arc")),
+    ],
+)
+def test_override_takes_paths_globs_and_lists(override, expected):
+    assert recipes.load("smoke", [override]).corpus.warcs == expected
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("pretrain.stepz=5", r"pretrain\.stepz \(did you mean steps\?\)"),
+        ("pretrian.steps=5", r"pretrian \(did you mean pretrain\?\)"),
+        ("pretrain.steps=many", "pretrain.steps = 'many'; expected a value of type int"),
+        ("pretrain.steps=true", "expected a value of type int"),
+        ("pretrain.steps=0", "at least 1"),
+        ("steps=5", "expected section.key=value"),
+        ("extract.extractor=readability", "trafilatura"),
+    ],
+)
+def test_wrong_override_says_where_and_what(override, message):
+    with pytest.raises(ConfigError, match=message):
+        recipes.load("smoke", [override])
+
+
+def test_unknown_recipe_names_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean smoke"):
+        recipes.load("smok")
+
+
+def test_recipe_file_that_is_not_toml_is_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[pretrain\nsteps = 5")
+    with pytest.raises(ConfigError, match="not TOML"):
+        recipes.load(str(path))
+
+
+def test_whole_number_stands_for_a_float():
+    assert recipes.load("smoke", ["pretrain.lr=1"]).pretrain.lr == 1.0

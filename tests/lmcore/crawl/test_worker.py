@@ -1,0 +1,97 @@
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from lmcore.crawl.config import ExtractConfig
+from lmcore.crawl.html import extract_page
+from lmcore.crawl.worker import Worker
+
+WORDS = " ".join(f"word{i}" for i in range(300))
+PAGE = f"<html><head><title>T</title></head><body><p>{WORDS}.</p></body></html>".encode()
+DEEP = b"<div>" * 12_000 + b"x" + b"</div>" * 12_000
+"""Seconds of resiliparse, in C code that no signal handler interrupts."""
+
+
+def is_gone_within(pid: int, seconds: float) -> bool:
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], seconds)[0])
+    finally:
+        os.close(handle)
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with Worker(ExtractConfig(extractor="resiliparse", page_seconds=1.0)) as worker:
+        yield worker
+
+
+def test_worker_answers_what_extraction_in_process_answers(worker):
+    config = ExtractConfig(extractor="resiliparse")
+    bodies = [
+        PAGE,
+        b"",
+        "<p>Grüße, 图书馆</p>".encode(),
+        bytes(range(256)) * 50,
+        b"<p>" + b"x " * 400_000,
+    ]
+    for body in bodies:
+        assert worker.extract(body, "utf-8", is_html=True) == extract_page(body, "utf-8", config)
+    assert worker.extract(PAGE, "", is_html=False)[3] == PAGE.decode()
+
+
+def test_worker_keeps_one_child_for_many_pages(worker):
+    worker.extract(PAGE, "", is_html=True)
+    before = worker.n_starts
+    for _ in range(200):
+        assert worker.extract(PAGE, "", is_html=True)[0] == "page"
+    assert worker.n_starts == before
+
+
+def test_worker_child_killed_between_pages_is_replaced_and_the_page_kept(worker):
+    worker.extract(PAGE, "", is_html=True)
+    before = worker.n_starts
+    os.kill(worker.child_pid, signal.SIGKILL)
+    assert worker.extract(PAGE, "", is_html=True)[0] == "page"
+    assert worker.n_starts == before + 1
+
+
+def test_worker_slow_page_is_killed_and_its_neighbours_kept():
+    config = ExtractConfig(extractor="resiliparse", page_seconds=0.3, max_depth=100_000)
+    with Worker(config) as worker:
+        assert worker.extract(PAGE, "", is_html=True)[0] == "page"
+        pid = worker.child_pid
+        assert worker.extract(DEEP, "", is_html=True) == ("timeout", "", "", "")
+        assert is_gone_within(pid, 5)
+        assert worker.extract(PAGE, "", is_html=True)[0] == "page"
+
+
+def test_worker_child_that_sleeps_is_caught_by_the_clock():
+    with Worker(ExtractConfig(extractor="resiliparse", page_seconds=0.05)) as worker:
+        assert worker.extract(PAGE, "", is_html=True)[0] == "page"
+        os.kill(worker.child_pid, signal.SIGSTOP)
+        assert worker.extract(PAGE * 1000, "", is_html=True)[0] == "timeout"
+
+
+def test_worker_dies_with_a_parent_that_is_killed():
+    script = (
+        "import sys, json; from lmcore.crawl.worker import Worker; from lmcore.crawl.config import ExtractConfig\n"
+        "worker = Worker(ExtractConfig(extractor='resiliparse'))\n"
+        "worker.extract(b'<p>x</p>', '', is_html=True)\n"
+        "print(json.dumps(worker.child_pid), flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        child = json.loads(parent.stdout.readline())
+        os.kill(child, signal.SIGSTOP)  # it cannot read the end of its input: only prctl can end it
+        parent.kill()
+        assert is_gone_within(child, 10)

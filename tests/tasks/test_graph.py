@@ -1,0 +1,83 @@
+"""The journey as data: order, identity, what depends on what."""
+
+import dataclasses
+
+import pytest
+
+from flows import recipe as recipes
+from lmcore.curate.config import ANNOTATION_FIELDS, CLASSIFIER_FIELDS, DECISION_FIELDS, CurateConfig
+from tasks.graph import STAGES, Source, Sources, journey
+from tasks.opening import decode_step, encode_step, steps_until
+
+
+def steps_of(*overrides, sources=None):
+    return journey(recipes.load("smoke", overrides).sections(), sources or Sources())
+
+
+def configs(*overrides):
+    return {step.name: step.config for step in steps_of(*overrides)}
+
+
+def test_every_step_comes_after_those_it_waits_for():
+    seen = set()
+    for step in steps_of():
+        assert set(step.upstream()) <= seen, step.name
+        seen.add(step.name)
+
+
+def test_every_stage_occurs_in_the_journey():
+    assert {step.stage.name for step in steps_of()} == set(STAGES)
+
+
+@pytest.mark.parametrize(
+    ("override", "changed"),
+    [
+        ("curate.min_quality=0.3", {"decide"}),
+        ("curate.max_toxicity=0.4", {"decide"}),
+        ("curate.c4_min_words_per_line=4", {"annotate"}),
+        ("curate.classifier_epochs=3", {"classifiers"}),
+        ("pretrain.steps=61", {"pretrain"}),
+        ("tokenizer.vocab_size=900", {"tokenizer", "sweep"}),
+        ("sample.n_pages=400", {"sample_crawl", "sample_labels"}),
+        ("resources.workers=7", set()),
+        ("resources.runner=processes", set()),
+    ],
+)
+def test_override_changes_only_the_configuration_it_belongs_to(override, changed):
+    before, after = configs(), configs(override)
+    differing = {
+        name.split("/")[0]
+        for name in before.keys() | after.keys()
+        if before.get(name) != after.get(name)
+    }
+    assert differing == changed
+
+
+def test_curation_fields_are_partitioned():
+    fields = {field.name for field in dataclasses.fields(CurateConfig)}
+    parts = [CLASSIFIER_FIELDS, ANNOTATION_FIELDS, DECISION_FIELDS, ("labels", "lid_model")]
+    assert sorted(name for part in parts for name in part) == sorted(fields)
+
+
+def test_named_files_replace_the_sample_crawl():
+    warcs = (Source("a.warc.gz", "aa", "/x/a.warc.gz"), Source("b.arc", "bb", "/y/b.arc"))
+    names = {step.name for step in steps_of(sources=Sources(warcs=warcs))}
+    assert {"extract/a.warc.gz", "annotate/b.arc", "sample_labels"} <= names
+    assert names.isdisjoint({"sample_crawl", "judge"})
+
+
+def test_named_labels_replace_the_sample_labels():
+    labels = (Source("toxicity.parquet", "cc", "/z/toxicity.parquet"),)
+    names = {step.name for step in steps_of(sources=Sources(labels=labels))}
+    assert "sample_labels" not in names
+
+
+def test_step_survives_the_way_to_a_task_runner():
+    warcs = (Source("a.warc.gz", "aa", "/x/a.warc.gz"),)
+    for step in steps_of(sources=Sources(warcs=warcs)):
+        assert decode_step(encode_step(step)) == step
+
+
+def test_until_keeps_a_stage_and_what_it_needs():
+    names = {step.stage.name for step in steps_until(steps_of(), "decide")}
+    assert names == {"sample_crawl", "sample_labels", "extract", "classifiers", "annotate", "decide"}

@@ -67,6 +67,8 @@ def _run(arguments: argparse.Namespace) -> int:
             until=arguments.until,
             locked=arguments.locked,
         )
+    from flows.summary import show_summary  # noqa: PLC0415
+
     show_summary(store, run_id, console)
     return 0
 

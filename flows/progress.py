@@ -85,7 +85,7 @@ class ProgressBoard:
             record.state, "[red]x[/red]"
         )
         elapsed = time.monotonic() - self._started
-        self._console.print(f"{mark} {elapsed:6.1f} s  {title}  {took}", highlight=False)
+        self._console.print(f"{mark} {elapsed:6.1f} s  {title}  {took}", soft_wrap=True)
 
     def _advance(self, record: runs.StepRecord, title: str) -> None:
         done, total, note = _read_progress(Path(record.work_dir))
@@ -101,7 +101,7 @@ class ProgressBoard:
             self._spoken[record.step] = moment
             share = f"{100 * done / total:3.0f}%"
             elapsed = moment - self._started
-            self._console.print(f"  {elapsed:6.1f} s  {title}  {share} {note}", highlight=False)
+            self._console.print(f"  {elapsed:6.1f} s  {title}  {share} {note}", soft_wrap=True)
 
 
 def _read_progress(work: Path) -> tuple[float, float, str]:

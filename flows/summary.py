@@ -13,6 +13,7 @@ from warehouse import catalog, runs
 from warehouse.store import Store
 
 _SAMPLES = 3
+_FUNNEL = ("extract", "decide", "deduplicate", "tokens")
 _SAMPLE_CHARS = 320
 
 
@@ -49,16 +50,15 @@ def _funnel(connection: duckdb.DuckDBPyConnection, run_id: str, console: Console
         "SELECT stage, reason, count(*) AS n FROM rejections GROUP BY ALL ORDER BY n DESC, reason",
     ):
         reasons.setdefault(stage, []).append(f"{reason} {n:,d}")
-    order = {stage: rank for rank, stage in enumerate(("extract", "decide", "deduplicate"))}
+    order = {stage: rank for rank, stage in enumerate(_FUNNEL)}
     counted = _rows(
         connection,
         "SELECT stage, rows_in, rows_kept, rows_rejected FROM accounting "
-        "WHERE run_id = $run_id ORDER BY stage",
+        "WHERE run_id = $run_id AND list_contains($stages, stage) ORDER BY stage",
         run_id=run_id,
+        stages=list(_FUNNEL),
     )
-    for stage, rows_in, kept, rejected in sorted(
-        counted, key=lambda row: order.get(str(row[0]), 9)
-    ):
+    for stage, rows_in, kept, rejected in sorted(counted, key=lambda row: order[str(row[0])]):
         table.add_row(
             str(stage),
             f"{rows_in:,d}",

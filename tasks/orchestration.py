@@ -25,7 +25,6 @@ from tasks.graph import PARTS, STAGES
 from tasks.opening import OpenRun, decode_step, encode_step, load_journey
 from tasks.resources import Resources
 from tasks.stage import Context, execute
-from warehouse import catalog, questions
 from warehouse.artifact import ArtifactRef
 from warehouse.store import Store
 
@@ -133,6 +132,8 @@ class Journey:
 
 def publish(run: OpenRun) -> None:
     """Show the key tables as Prefect artifacts of the flow run."""
+    from warehouse import catalog, questions  # noqa: PLC0415 - DuckDB only where it is asked
+
     connection = catalog.connect(Store(Path(run.store)), run.run_id)
     for name in PUBLISHED:
         columns, rows = catalog.query(connection, questions.named(name).sql)

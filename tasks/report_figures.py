@@ -15,6 +15,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 Row = Mapping[str, object]
 Drawing = Callable[[Axes], None]
@@ -24,7 +25,7 @@ _SERIES = ("#040401", "#040402", "#040403", "#040404", "#040405", "#040406")
 _VARIABLES = {_INK: "var(--ink)", _GRID: "var(--line)", _REJECTED: "var(--warm)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES, 1)
 }
-_STYLE = {
+_STYLE: dict[RcKeyType, object] = {
     "svg.fonttype": "none",
     "font.size": 9,
     "text.color": _INK,

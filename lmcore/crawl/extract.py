@@ -205,7 +205,8 @@ def extract_archive(path: Path, name: str, config: ExtractConfig) -> Iterator[Re
     """Every record of one archive file, in order, each with exactly one outcome.
 
     `name` is the file's name in the rows. A file that cannot be opened, or in which no record
-    begins, is one row `unreadable_file`. Raises TransientError where reading an open file fails.
+    begins, is one row `unreadable_file`. Raises TransientError where reading an open file
+    fails or no extraction child can be started.
     """
     try:
         file = path.open("rb")

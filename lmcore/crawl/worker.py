@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lmcore.crawl.config import ExtractConfig
+from lmcore.errors import TransientError
 
 _LOGGER = logging.getLogger(__name__)
 _FRAME = struct.Struct("!II")
@@ -84,7 +85,10 @@ class Worker:
     def extract(
         self, body: bytes, http_charset: str, *, is_html: bool
     ) -> tuple[str, str, str, str]:
-        """Outcome, charset, title and text of one page; never raises for what the page does."""
+        """Outcome, charset, title and text of one page; never raises for what the page does.
+
+        Raises TransientError where no child can be started.
+        """
         frame = _pack({"charset": http_charset, "is_html": is_html}, body)
         for _ in range(2):
             try:
@@ -126,8 +130,14 @@ class Worker:
             os.set_blocking(pipe.fileno(), False)
         try:
             self._exchange(_pack(asdict(self._config), b""), _START_SECONDS)
-        except _Overdue as error:
-            raise _Gone from error
+        except (_Overdue, _Gone) as error:
+            child = self._child
+            self.close()
+            raise TransientError(
+                f"the extraction child ended with code {child.returncode} before its first page, "
+                f"expected it to start within {_START_SECONDS:.0f} s; see `{sys.executable} -c "
+                f"'import {self._config.extractor}'`, and free memory if that works"
+            ) from error
 
     def _exchange(self, frame: bytes, cpu_seconds: float) -> tuple[dict[str, object], str]:
         child = self._child

@@ -164,7 +164,7 @@ class _Decoder:
         features = self.model.features(self.prompts, positions, mask, self.cache)
         return self.model.logits(features[:, -1])
 
-    def read(self, ids: Int[Tensor, " batch"]) -> Float[Tensor, "batch vocab"]:
+    def read(self, ids: Int[Tensor, " batch"]) -> Float[Tensor, "live vocab"]:
         """Feeds each live sequence its newest token; may drop the sequences that ended."""
         n_live = int(self.live.sum())
         if 2 * n_live <= len(self.rows):

@@ -10,6 +10,7 @@ import pytest
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.html import extract_page
 from lmcore.crawl.worker import Worker
+from lmcore.errors import TransientError
 
 WORDS = " ".join(f"word{i}" for i in range(300))
 PAGE = f"<html><head><title>T</title></head><body><p>{WORDS}.</p></body></html>".encode()
@@ -95,3 +96,12 @@ def test_worker_dies_with_a_parent_that_is_killed():
         os.kill(child, signal.SIGSTOP)  # it cannot read the end of its input: only prctl can end it
         parent.kill()
         assert is_gone_within(child, 10)
+
+
+def test_worker_child_that_cannot_start_raises_transient_error(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with (
+        Worker(ExtractConfig()) as worker,
+        pytest.raises(TransientError, match="ended with code 1"),
+    ):
+        worker.extract(PAGE, "", is_html=True)

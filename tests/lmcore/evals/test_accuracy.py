@@ -66,7 +66,7 @@ def test_evaluate_of_a_model_that_has_learned_finds_right_answers(
     save_model(tmp_path / "base", make_byte_model())
     (tmp_path / "tokenizer").mkdir()
     byte_tokenizer.save(tmp_path / "tokenizer")
-    config = SFTConfig(steps=100, batch_size=32, lr=5e-3, check_every=100, threads=1)
+    config = SFTConfig(steps=50, batch_size=32, lr=5e-3, check_every=50, threads=1)
     finetune(tmp_path / "base", tmp_path / "tokenizer", tmp_path / "sft", config, problems)
     trained = list_problems(problems, "train")
     before = evaluate(tmp_path / "base", tmp_path / "tokenizer", trained)[1]

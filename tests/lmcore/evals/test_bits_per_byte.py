@@ -7,7 +7,7 @@ from lmcore.errors import InputError
 from lmcore.evals.bits_per_byte import bits_per_byte, score_documents, sum_by_source
 
 DOCUMENTS = [
-    ("a", "x.example", "The cat sat on the mat. " * 6),
+    ("a", "x.example", "The cat sat on the mat. " * 3),
     ("b", "y.example", "Ünïcode: 日本語"),
     ("c", "x.example", ""),
     ("d", "x.example", "<|endoftext|>" * 3),

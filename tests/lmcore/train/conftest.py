@@ -13,12 +13,12 @@ from lmcore.train.spec import TrainSpec
 
 MODEL = ModelConfig(d_model=16, n_layers=2, n_heads=2, context_length=16)
 TRAIN = {
-    "steps": 20,
+    "steps": 12,
     "batch_size": 4,
     "warmup_steps": 3,
     "eval_every": 5,
     "eval_batches": 2,
-    "checkpoint_every": 10,
+    "checkpoint_every": 6,
     "threads": 1,
 }
 

@@ -32,11 +32,11 @@ def test_two_processes_and_one_reach_the_same_losses_whoever_resumes(make_spec, 
     assert losses(two) == pytest.approx(losses(one), abs=1e-5)
 
     # a checkpoint of two processes goes on in one, and the other way round
-    one_after_two = make_spec("one-after-two", resume_dir=checkpoint_dir(two.out_dir, 10))
+    one_after_two = make_spec("one-after-two", resume_dir=checkpoint_dir(two.out_dir, 6))
     run(one_after_two)
     assert losses(one_after_two) == pytest.approx(losses(one), abs=1e-5)
     two_after_one = make_spec(
-        "two-after-one", world_size=2, resume_dir=checkpoint_dir(one.out_dir, 10)
+        "two-after-one", world_size=2, resume_dir=checkpoint_dir(one.out_dir, 6)
     )
     run_processes(two_after_one, tmp_path / "two-after-one.json")
     assert losses(two_after_one) == pytest.approx(losses(one), abs=1e-5)
@@ -46,10 +46,10 @@ def test_two_processes_and_one_reach_the_same_losses_whoever_resumes(make_spec, 
 def test_two_processes_resumed_make_the_bytes_of_a_run_never_stopped(make_spec, tmp_path):
     whole = make_spec("whole", world_size=2)
     run_processes(whole, tmp_path / "whole.json")
-    resumed = make_spec("resumed", world_size=2, resume_dir=checkpoint_dir(whole.out_dir, 10))
+    resumed = make_spec("resumed", world_size=2, resume_dir=checkpoint_dir(whole.out_dir, 6))
     run_processes(resumed, tmp_path / "resumed.json")
     for name in ("model.safetensors", "metrics.parquet"):
         file = f"final/{name}"
         assert (resumed.out_dir / file).read_bytes() == (whole.out_dir / file).read_bytes()
     n_tokens = TokenShards(whole.shards_dir, "train").n_tokens
-    assert load_checkpoint(checkpoint_dir(whole.out_dir, 20), whole, n_tokens).step == 20
+    assert load_checkpoint(checkpoint_dir(whole.out_dir, 12), whole, n_tokens).step == 12

@@ -23,14 +23,24 @@ _LIMIT = 1
 def start_server(port: int) -> "subprocess.Popen[bytes]":
     """Start Prefect's server and wait until it answers."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end and server.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2):  # noqa: S310 - our own server
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2):
                 return server
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
@@ -50,9 +60,9 @@ def main() -> int:
     server = start_server(arguments.port)
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{arguments.port}/api"
     print(f"Prefect is at http://127.0.0.1:{arguments.port} (stop with Ctrl-C)", flush=True)  # noqa: T201 - a script for a terminal
-    from prefect import serve  # noqa: PLC0415 - Prefect reads its settings when it is imported
+    from prefect import serve
 
-    from flows.crawl_to_model import crawl_to_model  # noqa: PLC0415
+    from flows.crawl_to_model import crawl_to_model
 
     try:
         serve(

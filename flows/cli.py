@@ -43,7 +43,6 @@ def _existing(arguments: argparse.Namespace) -> Store:
 def _run(arguments: argparse.Namespace) -> int:
     from flows import recipe as recipes
     from flows.progress import ProgressBoard
-    from flows.summary import show_summary
 
     console = Console(highlight=False)
     sections = recipes.load(arguments.recipe, arguments.set).sections()
@@ -67,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
             until=arguments.until,
             locked=arguments.locked,
         )
-    from flows.summary import show_summary  # noqa: PLC0415
+    from flows.summary import show_summary
 
     show_summary(store, run_id, console)
     return 0
@@ -220,7 +219,6 @@ def _lock(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     from tasks.report_page import render
-
     from warehouse import catalog
 
     store = _existing(arguments)

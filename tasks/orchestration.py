@@ -132,7 +132,7 @@ class Journey:
 
 def publish(run: OpenRun) -> None:
     """Show the key tables as Prefect artifacts of the flow run."""
-    from warehouse import catalog, questions  # noqa: PLC0415 - DuckDB only where it is asked
+    from warehouse import catalog, questions
 
     connection = catalog.connect(Store(Path(run.store)), run.run_id)
     for name in PUBLISHED:

@@ -47,7 +47,7 @@ _STYLE: dict[RcKeyType, object] = {
     "legend.fontsize": 8,
     "lines.linewidth": 1.6,
 }
-_SIZE_INCHES = (4.6, 2.9)  # near the width of a phone, so that text keeps its size there
+_SIZE_INCHES = (4.0, 2.7)  # near the width of a phone, so that text keeps its size there
 
 
 def _number(row: Row, name: str) -> float:
@@ -82,6 +82,12 @@ def _draw(name: str, title: str, draw: Drawing) -> Markup:
     return Markup(body)  # noqa: S704  numbers and our own labels only; matplotlib escapes text
 
 
+def _legend(axes: Axes) -> None:
+    """Name the lines above the plot, where they hide nothing."""
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, borderpad=0.1,
+                columnspacing=1.2, handlelength=1.4)  # fmt: skip
+
+
 def histogram(name: str, bins: Sequence[Row], threshold: float | None, keeps: str) -> Markup:
     """Documents by score, kept above rejected; ``bins`` hold low, kept and rejected of width 1/40."""
 
@@ -99,7 +105,7 @@ def histogram(name: str, bins: Sequence[Row], threshold: float | None, keeps: st
                 ha="left" if threshold < 0.7 else "right", fontsize=8,
             )  # fmt: skip
         axes.set(xlim=(0, 1), xlabel=name.replace("_", " "), ylabel="documents")
-        axes.legend(loc="best")
+        _legend(axes)
 
     return _draw(f"histogram-{name}", f"Histogram of {name.replace('_', ' ')}", draw)
 
@@ -115,10 +121,10 @@ def loss_curve(rows: Sequence[Row], baseline: float | None) -> Markup:
         axes.plot(_values(held_out, "tokens"), _values(held_out, "bits_per_byte"),
                   color=_SERIES[1], marker="o", markersize=3, label="validation")  # fmt: skip
         if baseline is not None:
-            axes.axhline(baseline, color=_INK, linestyle="--", linewidth=1, label="5-gram baseline")
+            axes.axhline(baseline, color=_INK, linestyle="--", linewidth=1, label="5-gram")
         axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
         axes.set(xlabel="tokens seen", ylabel="bits per byte")
-        axes.legend()
+        _legend(axes)
 
     return _draw("loss", "Loss of pretraining", draw)
 
@@ -140,8 +146,9 @@ def isoflop(points: Sequence[Row], optima: Sequence[Row], predictions: Sequence[
             _prediction(axes, row)
         axes.set(xscale="log", xlabel="parameters", ylabel="loss (nats per token)")
         axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
+        axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-        axes.legend()
+        _legend(axes)
 
     return _draw("isoflop", "IsoFLOP curves", draw)
 
@@ -187,11 +194,13 @@ def alignment_curve(stage: str, column: str, label: str, rows: Sequence[Row]) ->
     """One measure of an alignment stage over its steps, one line a split."""
 
     def draw(axes: Axes) -> None:
-        for number, split in enumerate(dict.fromkeys(str(row["split"]) for row in rows)):
+        splits = list(dict.fromkeys(str(row["split"]) for row in rows))
+        for number, split in enumerate(splits):
             mine = [row for row in rows if row["split"] == split]
             axes.plot(_values(mine, "step"), _values(mine, column), color=_SERIES[number],
                       label=split, marker="o" if len(mine) < 25 else "", markersize=3)  # fmt: skip
         axes.set(xlabel=f"{stage} step", ylabel=label)
-        axes.legend()
+        if len(splits) > 1:
+            _legend(axes)
 
     return _draw(f"{stage}-{column}", f"{label} during {stage}", draw)

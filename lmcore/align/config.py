@@ -95,6 +95,8 @@ class SFTConfig:
     """
     check_every: int = 20
     """Steps between two checks of the accuracy."""
+    n_check: int = 128
+    """Problems of the validation split that a check asks (0.1 s on one core)."""
     seed: int = 0
     """Order of the demonstrations."""
     threads: int = 2
@@ -103,7 +105,7 @@ class SFTConfig:
     def __post_init__(self) -> None:
         _require_optimiser(self.lr, self.min_lr_ratio, self.beta1, self.beta2)
         _require(self.n_demonstrations >= 0, "n_demonstrations", self.n_demonstrations, "≥ 0")
-        for name in ("steps", "batch_size", "check_every", "threads"):
+        for name in ("steps", "batch_size", "check_every", "n_check", "threads"):
             _require_positive(name, getattr(self, name))
         for name in ("microbatch_size", "warmup_steps", "weight_decay"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")

@@ -16,11 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmcore.align.arithmetic import TRAIN, Problem, list_problems
+from lmcore.align.arithmetic import TRAIN, Grade, Problem, grade, list_problems
 from lmcore.align.chat import ChatTemplate
 from lmcore.align.config import DPOConfig, ProblemConfig
 from lmcore.align.losses import preference_loss, preference_margins, sum_rows
 from lmcore.align.policy import completion_logps, pack_groups
+from lmcore.align.rollouts import Rollout, answerer_of
 from lmcore.align.training import (
     Progress,
     Row,
@@ -50,12 +51,13 @@ PREFERENCES = pa.schema(
         pa.field("prompt", pa.string(), nullable=False),
         pa.field("chosen", pa.string(), nullable=False),
         pa.field("rejected", pa.string(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),  # wrong or malformed
+        pa.field("kind", pa.string(), nullable=False),  # sampled, near_miss or malformed
         pa.field("logp_reference_chosen", pa.float64(), nullable=False),
         pa.field("logp_reference_rejected", pa.float64(), nullable=False),
     ]
 )
 _REFERENCE_BATCH = 256
+_SAMPLING_BATCH = 512
 _MALFORMED = ("The answer is {}", "{}.", "{}{}", "= {}")
 
 
@@ -66,7 +68,7 @@ class Preference:
     problem: Problem
     rejected: str
     kind: str
-    """ "wrong" (another number) or "malformed" (the right number, not alone)."""
+    """sampled (the model's own mistake), near_miss, or malformed (the right number, not alone)."""
 
 
 def optimise_preferences(
@@ -82,7 +84,7 @@ def optimise_preferences(
     set_threads(config.threads)
     model = load_model(model_dir)
     template = ChatTemplate(Tokenizer.load(tokenizer_dir))
-    preferences = list_preferences(config, problems)
+    preferences = list_preferences(model, template, config, problems)
     rows, reference = train(model, template, config, preferences, progress=progress)
     save_model(out_dir, model)
     write_table(out_dir / "metrics.parquet", rows, METRICS)
@@ -167,20 +169,34 @@ def accumulate(
     return total, torch.cat(all_margins)
 
 
-def list_preferences(config: DPOConfig, problems: ProblemConfig) -> list[Preference]:
-    """Returns one pair for each problem of the train split, up to as many as the steps need."""
+def list_preferences(
+    model: Transformer, template: ChatTemplate, config: DPOConfig, problems: ProblemConfig
+) -> list[Preference]:
+    """Returns one pair for each problem of the train split, up to as many as the steps need.
+
+    The rejected answer is what `model` itself says, sampled at temperature 1, where that is wrong:
+    it is the mistake worth unlearning. Where it is right, a near miss takes its place.
+    """
     chooser = random.Random(config.seed)  # noqa: S311  # no secret: it has to be repeatable
+    generator = torch.Generator().manual_seed(config.seed)
     listed = list_problems(problems, TRAIN)[: config.steps * config.batch_size]
-    return [_prefer(problem, config.malformed_fraction, chooser) for problem in listed]
+    answerer = answerer_of(template, listed)
+    preferences: list[Preference] = []
+    for part in microbatches(listed, _SAMPLING_BATCH):
+        for rollout in answerer.sample(model, part, temperature=1.0, generator=generator):
+            kind, rejected = _reject(rollout, config.malformed_fraction, chooser)
+            preferences.append(Preference(rollout.problem, rejected, kind))
+    return preferences
 
 
-def _prefer(problem: Problem, malformed_fraction: float, chooser: random.Random) -> Preference:
+def _reject(rollout: Rollout, malformed_fraction: float, chooser: random.Random) -> tuple[str, str]:
+    answer = rollout.problem.answer
     if chooser.random() < malformed_fraction:
-        form = chooser.choice(_MALFORMED)
-        return Preference(problem, form.replace("{}", problem.answer), "malformed")
-    # the mistakes that a learner makes: a carry forgotten, a digit off by one
-    offset = chooser.choice((-10, -1, 1, 10))
-    return Preference(problem, str(int(problem.answer) + offset), "wrong")
+        return "malformed", chooser.choice(_MALFORMED).replace("{}", answer)
+    if grade(rollout.completion, answer) is Grade.WRONG:
+        return "sampled", rollout.completion
+    # a near miss: a carry forgotten, a digit off by one
+    return "near_miss", str(int(answer) + chooser.choice((-10, -1, 1, 10)))
 
 
 def encode_pair(template: ChatTemplate, preference: Preference) -> Pair:

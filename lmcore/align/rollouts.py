@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lmcore.align.arithmetic import Grade, Problem
+from lmcore.align.arithmetic import Grade, Problem, grade
 from lmcore.align.chat import ChatTemplate
 from lmcore.inference.generate import Generation, generate
 from lmcore.model.transformer import Transformer
@@ -81,3 +81,11 @@ def judge(verifier: Verifier, completion: str, answer: str) -> Grade:
         return verifier(completion, answer)
     except Exception:  # noqa: BLE001  # a verifier is foreign code: its failure is data, and counted
         return Grade.ERROR
+
+
+def answerer_of(
+    template: ChatTemplate, problems: Sequence[Problem], verifier: Verifier = grade
+) -> Answerer:
+    """Returns an answerer with room for the longest answer, its `<|end|>` and one token more."""
+    longest = max(len(template.encode_completion(problem.answer)) for problem in problems)
+    return Answerer(template, longest + 1, verifier)

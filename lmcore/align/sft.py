@@ -11,12 +11,12 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
-from lmcore.align.arithmetic import TRAIN, VALIDATION, Grade, Problem, grade, list_problems
+from lmcore.align.arithmetic import TRAIN, VALIDATION, Grade, Problem, list_problems
 from lmcore.align.chat import Chat, ChatTemplate, Turn
 from lmcore.align.config import ProblemConfig, SFTConfig
 from lmcore.align.losses import supervised_loss
 from lmcore.align.policy import completion_nll, pack_chats
-from lmcore.align.rollouts import Answerer
+from lmcore.align.rollouts import Answerer, answerer_of
 from lmcore.align.training import (
     Progress,
     Row,
@@ -70,7 +70,7 @@ def train(
 ) -> list[Row]:
     """Fine-tunes `model` in place and returns the rows of METRICS."""
     demonstrations = list_problems(problems, TRAIN)[: config.n_demonstrations or None]
-    validation = list_problems(problems, VALIDATION)
+    validation = list_problems(problems, VALIDATION)[: config.n_check]
     chats = [demonstrate(template, problem) for problem in demonstrations]
     answerer = answerer_of(template, [*demonstrations, *validation])
     updater = Updater(model, config)
@@ -118,12 +118,6 @@ def accumulate(
 def demonstrate(template: ChatTemplate, problem: Problem) -> Chat:
     """Returns the problem with its right answer as a chat."""
     return template.encode([Turn(problem.prompt, problem.answer)])
-
-
-def answerer_of(template: ChatTemplate, problems: Sequence[Problem]) -> Answerer:
-    """Returns an answerer with room for the longest answer, its `<|end|>` and one token more."""
-    longest = max(len(template.encode_completion(problem.answer)) for problem in problems)
-    return Answerer(template, longest + 1, grade)
 
 
 def greedy_accuracy(model: Transformer, answerer: Answerer, problems: Sequence[Problem]) -> float:

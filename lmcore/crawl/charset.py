@@ -116,7 +116,8 @@ def _candidates(body: bytes, http_charset: str) -> Iterator[str]:
     yield standard_name(http_charset) if http_charset else ""
     yield declared_in_markup(body)
     detected = detect_encoding(body)
-    yield standard_name(detected) if detected else ""
+    if detected and detected != "cp1258":  # rare without a declaration, and often guessed for Latin
+        yield standard_name(detected)
     for name in _TRIALS:
         text = _decode(body, name)
         n_high = sum(map(len, _HIGH.findall(text)))

@@ -244,7 +244,7 @@ def render(site: Site, document: Document, meta_charset: str | None, rng: Random
         f'<body class="page-{rng.randint(1, 9999)}">\n{body}\n{parts["cookie"]}\n{parts["footer"]}\n'
         f"<script>/* {rng.getrandbits(64):016x} */\n{js[: rng.randint(200, 2500)].rpartition(chr(10))[0]}\n</script>\n</body>\n</html>\n"
     )
-    return html, lines + more
+    return html, [line for line in lines + more if escape(line) in html]
 
 
 _THEMES = ("blog", "news", "wiki", "old", "blog", "news")

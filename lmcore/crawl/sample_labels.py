@@ -209,10 +209,13 @@ def _civil_text(rng: Random) -> str:
 
 
 def _texts(
-    seed: int, name: str, writers: tuple[Callable[[Random], str], Callable[[Random], str]]
+    seed: int,
+    name: str,
+    writers: tuple[Callable[[Random], str], Callable[[Random], str]],
+    n_texts: int,
 ) -> list[LabelledText]:
     labelled, seen = [], set()
-    for i in range(N_TEXTS):
+    for i in range(n_texts):
         rng = Random(f"{seed}:labels:{name}:{i}")
         text = writers[i % 2](rng)
         if text in seen:  # one text must not be on both sides of the split
@@ -223,11 +226,11 @@ def _texts(
     return labelled
 
 
-def quality_texts(seed: int) -> list[LabelledText]:
+def quality_texts(seed: int, n_texts: int = N_TEXTS) -> list[LabelledText]:
     """Label 1: prose that explains or tells something; label 0: spam, gibberish, quarrels."""
-    return _texts(seed, "quality", (_bad_text, _good_text))
+    return _texts(seed, "quality", (_bad_text, _good_text), n_texts)
 
 
-def toxicity_texts(seed: int) -> list[LabelledText]:
+def toxicity_texts(seed: int, n_texts: int = N_TEXTS) -> list[LabelledText]:
     """Label 1: insults and threats; label 0: civil talk, explanations and mere spam."""
-    return _texts(seed, "toxicity", (_civil_text, _toxic_text))
+    return _texts(seed, "toxicity", (_civil_text, _toxic_text), n_texts)

@@ -186,6 +186,7 @@ def spoil_http(capture: Capture, k: int, rng: Random) -> Capture:
     truth, body = capture.truth, capture.body
     truth.page_type = "malformed"
     truth.is_high_quality = truth.is_toxic = None
+    truth.emails, truth.phones, truth.ips = [], [], []
     if kind == "bad_head":
         truth.expected_outcome, truth.main_text = "bad_http", None
         return Capture(truth, b"HTTPS 2OO FINE\x00\x01\r\n\r\n", body)

@@ -75,11 +75,15 @@ def _stream(seed: int, purpose: str, key: PageKey) -> Random:
     return Random(f"{seed}:{purpose}:{key.kind}:{key.k}")
 
 
-def _draw_charset(language: str, rng: Random) -> Charset:
+_GOLDEN = 0.6180339887
+"""Multiples of the golden ratio modulo 1 spread evenly: rare charsets occur in small crawls, too."""
+
+
+def _draw_charset(seed: int, key: PageKey, language: str) -> Charset:
     table = _CHARSETS[
         "en" if language == "la" else language if language in _CHARSETS else "western"
     ]
-    point = rng.random()
+    point = (_stream(seed, "charset", PageKey(key.kind, 0)).random() + key.k * _GOLDEN) % 1
     for share, charset in table:
         point -= share
         if point < 0:
@@ -180,7 +184,9 @@ def capture_page(seed: int, key: PageKey, *, plain: bool = False) -> Capture:
     truth, document, kind = _truth(seed, key)
     rng = _stream(seed, "wire", key)
     header, meta, charset = (
-        ("utf-8", "utf-8", "utf-8") if plain else _draw_charset(document.language or "en", rng)
+        ("utf-8", "utf-8", "utf-8")
+        if plain
+        else _draw_charset(seed, key, document.language or "en")
     )
     html, lines = render(_site(key, kind), document, meta, rng)
     body = html.encode(charset, errors="xmlcharrefreplace")

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from lmcore.align.arithmetic import Grade, Problem, grade
 from lmcore.align.chat import ChatTemplate
-from lmcore.align.rollouts import Answerer, Rollout, Verifier
-from lmcore.align.sft import answerer_of
+from lmcore.align.rollouts import Rollout, Verifier, answerer_of
 from lmcore.align.training import set_threads
 from lmcore.errors import InputError
 from lmcore.evals.intervals import wilson
@@ -72,8 +71,9 @@ def answer_all(
     verifier: Verifier = grade,
 ) -> Iterator[Answer]:
     """Yields the model's greedy answer to each problem, in order."""
-    room = answerer_of(template, problems).max_new_tokens if problems else 0
-    answerer = Answerer(template, room, verifier)
+    if not problems:
+        return
+    answerer = answerer_of(template, problems, verifier)
     for start in range(0, len(problems), _BATCH):
         for rollout in answerer.sample(model, problems[start : start + _BATCH]):
             yield _answer(rollout)

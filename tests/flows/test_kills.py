@@ -129,9 +129,7 @@ def interrupted(store, earlier):
     if folder is None:
         return []
     return [
-        record.step
-        for record in runs.steps(store, Path(folder).name)
-        if record.state == "running"
+        record.step for record in runs.steps(store, Path(folder).name) if record.state == "running"
     ]
 
 

@@ -80,4 +80,11 @@ def test_step_survives_the_way_to_a_task_runner():
 
 def test_until_keeps_a_stage_and_what_it_needs():
     names = {step.stage.name for step in steps_until(steps_of(), "decide")}
-    assert names == {"sample_crawl", "sample_labels", "extract", "classifiers", "annotate", "decide"}
+    assert names == {
+        "sample_crawl",
+        "sample_labels",
+        "extract",
+        "classifiers",
+        "annotate",
+        "decide",
+    }

@@ -21,14 +21,18 @@ def gradient(model, pairs, reference, microbatch_size):
 
 
 @pytest.fixture
-def pairs(template):
-    return [dpo.encode_pair(template, p) for p in dpo.list_preferences(CONFIG, PROBLEMS)[:7]]
+def preferences(chatty, template):
+    return dpo.list_preferences(chatty, template, CONFIG, PROBLEMS)
 
 
-def test_rejected_answers_are_wrong_and_of_both_kinds():
-    listed = dpo.list_preferences(CONFIG, PROBLEMS)
-    assert {grade(p.rejected, p.problem.answer) for p in listed} == {Grade.WRONG}
-    assert {p.kind for p in listed} == {"wrong", "malformed"}
+@pytest.fixture
+def pairs(template, preferences):
+    return [dpo.encode_pair(template, p) for p in preferences[:7]]
+
+
+def test_rejected_answers_are_wrong_and_of_every_kind(preferences):
+    assert {grade(p.rejected, p.problem.answer) for p in preferences} == {Grade.WRONG}
+    assert {p.kind for p in preferences} == {"sampled", "near_miss", "malformed"}
 
 
 def test_pair_log_probabilities_are_sums_over_the_completions(make_model, pairs):
@@ -49,22 +53,21 @@ def test_gradient_is_the_same_for_every_split(make_model, pairs, microbatch_size
     torch.testing.assert_close(split, whole, rtol=0, atol=1e-6)
 
 
-def test_first_loss_is_log_two_because_policy_is_reference(make_model, template):
-    rows, _ = dpo.train(make_model(), template, CONFIG, dpo.list_preferences(CONFIG, PROBLEMS))
+def test_first_loss_is_log_two_because_policy_is_reference(chatty, template, preferences):
+    rows, _ = dpo.train(chatty, template, CONFIG, preferences)
     assert rows[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
     assert rows[0]["margin"] == pytest.approx(0.0, abs=1e-4)
 
 
 def test_training_raises_the_margin(chatty, template):
     config = DPOConfig(steps=30, batch_size=16, lr=3e-3, malformed_fraction=0.5, threads=1)
-    preferences = dpo.list_preferences(config, PROBLEMS)
+    preferences = dpo.list_preferences(chatty, template, config, PROBLEMS)
     rows, _ = dpo.train(chatty, template, config, preferences)
     assert sum(row["margin"] for row in rows[-5:]) / 5 > 1.0
     assert sum(row["accuracy"] for row in rows[-5:]) / 5 > 0.6
 
 
-def test_reference_is_the_model_before_the_first_update(make_model, template):
-    preferences = dpo.list_preferences(CONFIG, PROBLEMS)
+def test_reference_is_the_model_before_the_first_update(make_model, template, preferences):
     _, reference = dpo.train(make_model(), template, CONFIG, preferences)
     encoded = [dpo.encode_pair(template, p) for p in preferences]
     torch.testing.assert_close(
@@ -73,11 +76,10 @@ def test_reference_is_the_model_before_the_first_update(make_model, template):
     assert not reference.requires_grad
 
 
-def test_beta_changes_the_numbers(make_model, template):
+def test_beta_changes_the_numbers(make_model, template, preferences):
     losses = []
     for beta in (0.1, 0.5):
         config = DPOConfig(steps=3, batch_size=8, beta=beta, threads=1)
-        preferences = dpo.list_preferences(config, PROBLEMS)
         losses.append(dpo.train(make_model(), template, config, preferences)[0][-1]["loss"])
     assert losses[0] != losses[1]
 

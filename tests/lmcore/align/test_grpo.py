@@ -16,7 +16,7 @@ PROBLEMS = ProblemConfig(max_operand=12)
 CONFIG = GRPOConfig(steps=3, prompts_per_step=6, group_size=4, max_new_tokens=4, lr=1e-3, threads=1)
 
 
-def ends_in_zero(completion: str, answer: str) -> Grade:  # noqa: ARG001
+def ends_in_zero(completion: str, answer: str) -> Grade:
     """A verifier that every tenth number satisfies."""
     return Grade.RIGHT if completion.endswith("0") else Grade.WRONG
 

@@ -50,7 +50,7 @@ def test_answers_do_not_depend_on_their_batch(make_byte_model, byte_tokenizer, a
 
 
 def test_answers_of_a_verifier_that_raises_are_errors(make_byte_model, byte_tokenizer):
-    def down(completion: str, answer: str) -> Grade:  # noqa: ARG001
+    def down(completion: str, answer: str) -> Grade:
         raise TimeoutError
 
     problems = list_problems(PROBLEMS, "train")[:3]

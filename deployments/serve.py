@@ -59,7 +59,7 @@ def main() -> int:
     engine.configure(store, quiet=False)
     server = start_server(arguments.port)
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{arguments.port}/api"
-    print(f"Prefect is at http://127.0.0.1:{arguments.port} (stop with Ctrl-C)", flush=True)  # noqa: T201 - a script for a terminal
+    print(f"Prefect is at http://127.0.0.1:{arguments.port} (stop with Ctrl-C)", flush=True)
     from prefect import serve
 
     from flows.crawl_to_model import crawl_to_model

@@ -47,6 +47,7 @@ _STYLE: dict[RcKeyType, object] = {
     "legend.fontsize": 8,
     "lines.linewidth": 1.6,
 }
+_SHARES = {"accuracy", "reward"}
 _SIZE_INCHES = (4.0, 2.7)  # near the width of a phone, so that text keeps its size there
 
 
@@ -110,8 +111,8 @@ def histogram(name: str, bins: Sequence[Row], threshold: float | None, keeps: st
     return _draw(f"histogram-{name}", f"Histogram of {name.replace('_', ' ')}", draw)
 
 
-def loss_curve(rows: Sequence[Row], baseline: float | None) -> Markup:
-    """Bits per byte over tokens seen, training and validation, beside the n-gram baseline."""
+def loss_curve(rows: Sequence[Row], baseline: tuple[str, float] | None) -> Markup:
+    """Bits per byte over tokens seen, training and validation, beside a named baseline."""
 
     def draw(axes: Axes) -> None:
         train = [row for row in rows if row["split"] == "train"]
@@ -121,7 +122,8 @@ def loss_curve(rows: Sequence[Row], baseline: float | None) -> Markup:
         axes.plot(_values(held_out, "tokens"), _values(held_out, "bits_per_byte"),
                   color=_SERIES[1], marker="o", markersize=3, label="validation")  # fmt: skip
         if baseline is not None:
-            axes.axhline(baseline, color=_INK, linestyle="--", linewidth=1, label="5-gram")
+            name, value = baseline
+            axes.axhline(value, color=_INK, linestyle="--", linewidth=1, label=name)
         axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
         axes.set(xlabel="tokens seen", ylabel="bits per byte")
         _legend(axes)
@@ -180,7 +182,7 @@ def accuracies(rows: Sequence[Row]) -> Markup:
         for at, row in enumerate(rows):
             value = _number(row, "accuracy")
             axes.hlines(at, _number(row, "low"), _number(row, "high"), color=_SERIES[0], linewidth=5, alpha=0.35)  # fmt: skip
-            axes.plot(value, at, "o", color=_SERIES[0])
+            axes.plot(value, at, "o", color=_SERIES[0], clip_on=False)
             axes.annotate(f"{value:.0%}", (value, at), xytext=(0, 7), textcoords="offset points",
                           ha="center", fontsize=8)  # fmt: skip
         axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.7), xlabel="right answers, 95% interval")
@@ -200,6 +202,9 @@ def alignment_curve(stage: str, column: str, label: str, rows: Sequence[Row]) ->
             axes.plot(_values(mine, "step"), _values(mine, column), color=_SERIES[number],
                       label=split, marker="o" if len(mine) < 25 else "", markersize=3)  # fmt: skip
         axes.set(xlabel=f"{stage} step", ylabel=label)
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        if column in _SHARES:
+            axes.set_ylim(-0.03, 1.03)
         if len(splits) > 1:
             _legend(axes)
 

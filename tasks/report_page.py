@@ -61,7 +61,7 @@ def _sections(connection: duckdb.DuckDBPyConnection, timings: bool) -> dict[str,
         "config": json.dumps(config, indent=1, ensure_ascii=False),
         "tiles": _tiles(connection),
         "funnel": _funnel(connection),
-        "rejections": _ask(connection, named("rejections_by_reason").sql),
+        "rejections": _ask(connection, _REJECTIONS),
         "histograms": _histograms(connection, config.get("curate", {})),
         "duplicates": _duplicates(connection),
         "removed_lines": _ask(connection, f"{_REMOVED_LINES} LIMIT {_N_SHOWN}"),
@@ -70,6 +70,7 @@ def _sections(connection: duckdb.DuckDBPyConnection, timings: bool) -> dict[str,
         "scaling": _scaling(connection),
         "alignment": _alignment(connection),
         "bits": _bits(connection),
+        "baseline": next((row["name"] for row in _ask(connection, _BASELINE)), "n-gram"),
         "samples": _samples(connection),
         "judged": _ask(connection, "SELECT * FROM stage_quality ORDER BY stage, measure"),
         "example": _example(connection),
@@ -84,6 +85,13 @@ def _ask(
     columns, rows = query(connection, sql, parameters)
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
+
+_REJECTIONS = """
+    SELECT stage, reason, count(*) AS n, min(url) AS example_url,
+        100.0 * count(*) / max(count(*)) OVER (PARTITION BY stage) AS width
+    FROM rejections GROUP BY stage, reason
+    ORDER BY list_position(['extract', 'decide', 'deduplicate'], stage), n DESC, reason
+"""
 
 _REMOVED_LINES = "SELECT * FROM removed_lines ORDER BY n_removed DESC, n_documents DESC, line"
 
@@ -186,13 +194,17 @@ def _loss(connection: duckdb.DuckDBPyConnection) -> Markup | None:
         "SELECT split, tokens, bits_per_byte FROM metrics WHERE stage = 'pretrain' "
         "ORDER BY split, step",
     )
-    baseline = _ask(
-        connection,
-        "SELECT bits_per_byte FROM bits_per_byte WHERE source = 'all' AND model <> 'base' "
-        "ORDER BY model LIMIT 1",
-    )
-    value = baseline[0]["bits_per_byte"] if baseline else None
-    return figures.loss_curve(rows, value if isinstance(value, float) else None) if rows else None
+    baseline = None
+    for row in _ask(connection, _BASELINE):
+        value = row["bits_per_byte"]
+        baseline = (str(row["name"]), value) if isinstance(value, float) else None
+    return figures.loss_curve(rows, baseline) if rows else None
+
+
+_BASELINE = """
+    SELECT replace(model, 'ngram', '') || '-gram' AS name, bits_per_byte FROM bits_per_byte
+    WHERE source = 'all' AND starts_with(model, 'ngram') ORDER BY model LIMIT 1
+"""
 
 
 def _scaling(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
@@ -241,7 +253,7 @@ def _bits(connection: duckdb.DuckDBPyConnection) -> Rows:
     sql = """
         SELECT b.source, b.n_documents, b.n_bytes, b.bits_per_byte, n.bits_per_byte AS baseline
         FROM bits_per_byte AS b
-        LEFT JOIN bits_per_byte AS n ON n.source = b.source AND n.model <> 'base'
+        LEFT JOIN bits_per_byte AS n ON n.source = b.source AND starts_with(n.model, 'ngram')
         WHERE b.model = 'base' ORDER BY b.source <> 'all', b.n_bytes DESC, b.source
     """
     return _ask(connection, sql)

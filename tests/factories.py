@@ -73,6 +73,7 @@ def commit(
     store: Store,
     name: str,
     *,
+    kind: str = "",
     tables: Mapping[str, Rows] | None = None,
     files: Mapping[str, bytes] | None = None,
     inputs: Iterable[Input] = (),
@@ -81,7 +82,7 @@ def commit(
     attributes: Mapping[str, object] | None = None,
 ) -> Artifact:
     """Commit one artifact; ``outcomes`` = (outcome table, rows that went in)."""
-    identity = Identity(name.split("/")[0], name, 1, config or {}, tuple(inputs))
+    identity = Identity(kind or name.split("/")[0], name, 1, config or {}, tuple(inputs))
     with store.stage(identity) as staging:
         for table, rows in (tables or {}).items():
             parquet.write_rows(staging.path / f"{table}.parquet", table, rows)
@@ -286,8 +287,8 @@ def commit_models(store: Store, tokenizer: Artifact, tokens: Artifact) -> list[A
                       tables={"metrics": _curve("pretrain", "pretrain", 100)})  # fmt: skip
     made = [pretrain]
     made += [
-        commit(store, f"checkpoint/pretrain/step-{step:06d}", inputs=inputs, files=weights,
-               config={"step": step}, attributes={"of": pretrain.key},
+        commit(store, f"pretrain/step-{step:06d}", kind="checkpoint", inputs=inputs, files=weights,
+               config={"steps": 100, "step": step},
                tables={"checkpoints": [row("checkpoints", stage="pretrain", name="pretrain", step=step,
                                            tokens=step * 256, loss=3.0)]})
         for step in (50, 100)

@@ -140,7 +140,7 @@ def candidates_of(store: Store) -> list[Candidate]:
                 version=versions[manifest.name],
                 key=manifest.key,
                 content=manifest.content,
-                attributes={**manifest.config, **manifest.attributes},
+                attributes={**manifest.attributes, **manifest.config},
                 requires=tuple(
                     # An input that is gone has no candidate: whatever needs it cannot be locked.
                     Requirement(name=names.get(entry.key, entry.kind), content=entry.content)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from warehouse.artifact import Artifact
 from warehouse.schemas import Table
 
-DAMAGED = "`c2m verify` sets aside what is damaged"
+DAMAGED = "`c2m verify` lists what is damaged"
 """The end of what a damaged table says."""
 SQL_TYPES = {
     "text": "VARCHAR",
@@ -42,7 +42,7 @@ def nothing(table: Table) -> str:
 
 def failure(table: Table, problem: str) -> str:
     """SELECT that fails with the problem as soon as anything asks it for rows."""
-    error = f"error({quote(f'{problem} {DAMAGED}, and the next run rebuilds it.')})"
+    error = f"error({quote(f'{problem} {DAMAGED} and the next run of its recipe rebuilds it.')})"
     columns = (
         f'CAST({error} AS {SQL_TYPES[column.type]}) AS "{column.name}"' for column in table.columns
     )

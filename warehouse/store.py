@@ -297,9 +297,15 @@ class Store:
         return count_outcomes(staging.outcome_table, paths, staging.rows_in)
 
     def artifacts(self) -> Iterator[Artifact]:
-        """Every committed artifact, by kind and key, files unchecked."""
+        """Every committed artifact, by kind and key, files unchecked.
+
+        A folder whose manifest cannot be read is none; the next lookup of its key deletes it.
+        """
         for path in sorted(self.objects.glob("*/*/" + MANIFEST)):
-            artifact = self.read(path.parent.parent.name, path.parent.name)
+            try:
+                artifact = self.read(path.parent.parent.name, path.parent.name)
+            except CorruptArtifactError:
+                continue
             if artifact is not None:
                 yield artifact
 

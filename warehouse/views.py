@@ -54,6 +54,7 @@ FACTS: dict[str, Table] = {
             cpu_seconds float processor seconds
             max_rss_bytes int largest resident memory
             error text what ended a failed step
+            is_present bool whether the artifact is in the store now
             """,
         ),
         _table(

@@ -3,7 +3,8 @@
 The reference is the model as it was: its log-probabilities are computed once, before the first
 update, and stored with the pairs, so that no second model stays in memory and no step pays for a
 second forward pass (a quarter of DPO's FLOPs). Both answers share the row of their prompt.
-Cost: 64 pairs with 1.3 M parameters take about 0.1 s a step on one core.
+Cost: 64 pairs with 1.4 M parameters took 0.27 s a step on one core of a busy 2-core x86 box, and
+2,560 rejected answers with the reference's log-probabilities 8 s.
 """
 
 import random

@@ -69,10 +69,10 @@ class Answerer:
 
     def _judge(self, problem: Problem, generation: Generation) -> Rollout:
         completion, is_finished = self.template.decode_completion(generation.ids)
-        grade = judge(self.verifier, completion, problem.answer)
-        if grade is Grade.RIGHT and not is_finished:
-            grade = Grade.WRONG
-        return Rollout(problem, generation.ids, generation.logps, completion, is_finished, grade)
+        found = judge(self.verifier, completion, problem.answer)
+        if found is Grade.RIGHT and not is_finished:
+            found = Grade.WRONG
+        return Rollout(problem, generation.ids, generation.logps, completion, is_finished, found)
 
 
 def judge(verifier: Verifier, completion: str, answer: str) -> Grade:

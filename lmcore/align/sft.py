@@ -2,7 +2,8 @@
 
 The loss is the mean over the assistant's tokens of the *whole* batch, so it does not change when
 the batch is split into microbatches. The head runs on supervised positions only.
-Cost: 128 answers of 15 tokens with 1.3 M parameters take about 0.1 s a step on one core.
+Cost: 64 answers of 15 tokens with 1.4 M parameters took 0.17 s a step on one core of a busy 2-core
+x86 box, 32 took 0.09 s.
 """
 
 from collections.abc import Sequence

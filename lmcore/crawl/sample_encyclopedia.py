@@ -53,8 +53,8 @@ tortoise|tortoises|reptile|warm dry hills|leaves and flowers|slow|a hollow under
 ANIMAL_SENTENCES = (
     (
         "The {x} is a {trait} {kind} that lives in {home}.",
-        "{xs} are {kind}s of {home}. [Many people know them|They have been known] as {trait} animals[ since ancient times|].",
-        "[Few|Not many] {kind}s are as {trait} as the {x}, which [makes its home in|is found in|prefers] {home}.",
+        "{xs} are animals of {home}. [Many people know them|They have been known] as {trait} creatures[ since ancient times|].",
+        "[Few|Not many] animals are as {trait} as the {x}, which [makes its home in|is found in|prefers] {home}.",
     ),
     (
         "[It feeds on|Its food consists of|It lives on] {food}[, which it finds mostly {at}|, and in a hungry season it takes what it can get|].",

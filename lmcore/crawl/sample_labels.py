@@ -4,7 +4,7 @@ Why apart: a classifier scored on the sample crawl must not have seen its templa
 topics (astronomy, law, trade, music theory, medicine, building), the spam (gambling, loans,
 coins, dating) and the insults here occur in no page of the crawl; what both share is the
 kind: calm explanation against shouting, second-person aggression against civil talk.
-Cost: 0.5 s for 2,400 + 2,400 texts.
+Cost: 1.5 s for 2,400 + 2,400 texts.
 """
 
 from collections.abc import Callable

@@ -290,10 +290,10 @@ PLOTS: dict[str, tuple[tuple[str, ...], ...]] = {
             "From then on {hero} closed the gate twice every evening. {petname:1} looked at {him} as if it wanted to say that this was not necessary.",
         ),
     ),
-    "The two {job:1}s": (
+    "The two {craft:1}s": (
         (
-            "In {town:1} lived two {job:1}s who had not spoken to each other for {w#5-30} years. Nobody remembered why. {hero}, who worked for one of them, found it [silly|sad|strange].",
-            "{hero} learned the work of a {job:1} from old Mr. {surname:1}. Across the street was the shop of Mr. {surname:2}, who did the same work, and the two men hated each other.",
+            "In {town:1} lived two {craft:1}s who had not spoken to each other for {w#5-30} years. Nobody remembered why. {hero}, who worked for one of them, found it [silly|sad|strange].",
+            "{hero} learned the work of a {craft:1} from old Mr. {surname:1}. Across the street was the shop of Mr. {surname:2}, who did the same work, and the two men hated each other.",
         ),
         (
             "If one of them painted his door {color}, the other painted his door {color}. If one lowered his price, the other lowered his price even more.",

@@ -95,6 +95,9 @@ LEXICON: dict[str, tuple[str, ...]] = {
     "job": phrases(
         "baker, teacher, farmer, carpenter, nurse, sailor, barber, tailor, gardener, blacksmith, librarian, doctor, shopkeeper, painter, shepherd, clockmaker, potter, cook, engineer, bus driver, beekeeper, miller"
     ),
+    "craft": phrases(
+        "baker, carpenter, tailor, blacksmith, clockmaker, potter, shoemaker, saddler, basket maker, cook"
+    ),
     "hobby": phrases(
         "drawing, swimming, reading, baking, fishing, painting, gardening, singing, running, chess, sewing, cycling, dancing, collecting stamps, playing the piano, watching birds, building models"
     ),

@@ -5,9 +5,10 @@ where each token stands, `mask` what it may see, `cache` what came before.
 
 Start values: Linear draws with variance 2 / (d_in + d_out); the two projections of a block that
 write to the residual stream start at zero, so that every block begins as the identity; the tied
-embedding has standard deviation 0.02, so that the first logits are near zero and the first loss
-near ln(vocab_size). At 1.1 million parameters, 120 steps of 1,024 tokens of text and code end at
-5.26 nats per token so, and at 5.63 with projections scaled by 1 / sqrt(2 n_layers) instead.
+embedding has variance 1 / d_model. Measured at 1.1 million parameters, after 120 steps of 1,024
+tokens of text and code, one run each, in nats per token: 5.63 with projections scaled by
+1 / sqrt(2 n_layers) and an embedding of deviation 0.02; 5.39 with projections at zero; 5.00 with
+deviation 0.05; and over a warm-up of 30 steps 4.67, 4.58, 4.86 with deviations 0.05, 0.1, 0.2.
 """
 
 import torch
@@ -24,7 +25,6 @@ from lmcore.model.loss import linear_cross_entropy
 from lmcore.model.norm import RMSNorm
 from lmcore.model.position import rotation_table
 
-_TIED_STD = 0.02
 _UNTIED_STD = 1.0
 
 
@@ -63,7 +63,7 @@ class Transformer(nn.Module):
         self.config = config
         self.vocab_size = vocab_size
         generator = torch.Generator().manual_seed(seed)
-        std = _TIED_STD if config.tied_embeddings else _UNTIED_STD
+        std = config.d_model**-0.5 if config.tied_embeddings else _UNTIED_STD
         self.embedding = Embedding(vocab_size, config.d_model, std=std, generator=generator)
         self.blocks = nn.ModuleList(
             Block(config, layer, generator=generator) for layer in range(config.n_layers)

@@ -19,8 +19,8 @@ class TrainConfig:
     """Highest learning rate."""
     min_lr_ratio: float = 0.1
     """Learning rate of the last step as a share of the highest."""
-    warmup_steps: int = 20
-    """Steps over which the learning rate rises from zero."""
+    warmup_steps: int = 60
+    """Steps over which the learning rate rises from zero; a short warm-up costs more than it saves."""
     weight_decay: float = 0.1
     """Decay of the matrices per step, times the learning rate; gains do not decay."""
     beta1: float = 0.9

@@ -212,8 +212,30 @@ def test_duplicates_name_both_urls(connection):
 
 def test_checkpoints_made_on_the_way_to_a_model_belong_to_its_run(connection):
     assert rows_of(connection, "SELECT step FROM checkpoints ORDER BY step") == [(50,), (100,)]
-    sql = "SELECT count(*) FROM run_artifacts WHERE kind = 'checkpoint'"
-    assert rows_of(connection, sql) == [(2,)]
+    sql = "SELECT step, stage FROM run_artifacts WHERE kind = 'checkpoint' ORDER BY step"
+    assert rows_of(connection, sql) == [
+        ("pretrain/step-000050", "checkpoint"),
+        ("pretrain/step-000100", "checkpoint"),
+    ]
+
+
+def test_checkpoints_of_another_training_run_do_not_belong(tmp_path):
+    store = make_store(tmp_path)
+    made = []
+    for rate in (0.1, 0.2):
+        point = row("checkpoints", stage="pretrain", name="pretrain", step=5)
+        made.append(commit(store, "pretrain", config={"lr": rate}, files={"model": b"m"}))
+        commit(
+            store,
+            "pretrain/step-000005",
+            kind="checkpoint",
+            config={"lr": rate, "step": 5},
+            tables={"checkpoints": [point]},
+        )
+    record_run(store, made[:1])
+    with connect(store) as connection:
+        assert rows_of(connection, "SELECT count(*) FROM checkpoints") == [(1,)]
+        assert rows_of(connection, "SELECT count(*) FROM all_checkpoints") == [(2,)]
 
 
 def test_telemetry_has_a_row_for_each_measure(connection):
@@ -324,6 +346,28 @@ def test_connect_damaged_file_is_an_error_and_never_rows(tmp_path, damage):
             with pytest.raises(QueryError, match=r"records\.parquet.*must run again.*c2m verify"):
                 query(connection, sql)
         assert rows_of(connection, "SELECT count(*) FROM decisions") == [(1,)]
+
+
+def test_connect_store_that_cannot_be_written_is_read(tmp_path):
+    store = make_store(tmp_path)
+    stat = small_run(store)[0].path / "_stat.json"
+    stat.unlink()
+    stat.mkdir()  # nothing can be noted here: not even root may replace a folder by a file
+    with connect(store) as connection:
+        assert rows_of(connection, "SELECT count(*) FROM records") == [(2,)]
+
+
+def test_connect_unreadable_manifest_is_no_artifact_and_is_missed(tmp_path, caplog):
+    store = make_store(tmp_path)
+    (small_run(store)[0].path / MANIFEST).write_text("{half")
+    with connect(store) as connection:
+        assert rows_of(connection, "SELECT count(*) FROM artifacts") == [(2,)]
+        assert rows_of(connection, "SELECT record_id FROM records") == [("b",)]
+        assert rows_of(connection, "SELECT step FROM run_artifacts WHERE NOT is_present") == [
+            ("extract/a",)
+        ]
+    assert "no longer in the store" in caplog.text
+    assert "extract/a" in caplog.text
 
 
 def test_connect_path_with_quotes_and_glob_characters_is_read(tmp_path):

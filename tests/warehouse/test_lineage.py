@@ -64,9 +64,7 @@ def test_trace_url_of_a_training_page_leads_to_the_models(full, connection):
         30,
         30,
     )
-    assert {"pretrain", "checkpoint/pretrain/step-000100", "sft", "dpo", "grpo"} <= names(
-        place.models
-    )
+    assert {"pretrain", "pretrain/step-000100", "sft", "dpo", "grpo"} <= names(place.models)
 
 
 def test_trace_doc_id_equals_its_url(full, connection):

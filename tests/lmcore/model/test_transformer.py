@@ -86,10 +86,10 @@ def test_logits_later_token_changes_nothing_before_it(changes):
     assert not torch.allclose(before[:, 8:], after[:, 8:])
 
 
-def test_first_loss_is_near_that_of_a_uniform_guess():
-    ids = some_ids(8)
+def test_first_loss_of_random_tokens_is_little_above_a_uniform_guess():
+    ids = some_ids(200)
     loss = fresh().loss(ids[:, :-1], ids[:, 1:]) / ids[:, 1:].numel()
-    assert abs(loss.item() - math.log(20)) < 0.1
+    assert math.log(20) < loss.item() < math.log(20) + 2.0
 
 
 @pytest.mark.parametrize("changes", VARIANTS)

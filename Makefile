@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_DEV := $(VENV)/.installed-dev
+STAMP_ALL := $(VENV)/.installed-all
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 RECIPE ?= nano
 
@@ -16,7 +17,7 @@ run: $(STAMP)
 test: $(STAMP_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --jaxtyping-packages=lmcore,beartype.beartype
 
-slow: $(STAMP_DEV)
+slow: $(STAMP_ALL)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -v --durations=0
 
 lint: $(STAMP_DEV)
@@ -55,6 +56,11 @@ $(STAMP_DEV): $(VENV)/bin/python pyproject.toml
 	@echo "installing crawl2model with its development tools into $(VENV): a few minutes the first time"
 	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev]'
 	@touch $@ $(STAMP)
+
+$(STAMP_ALL): $(VENV)/bin/python pyproject.toml
+	@echo "installing crawl2model with development tools, Dask and Ray into $(VENV)"
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev,dask,ray]'
+	@touch $@ $(STAMP) $(STAMP_DEV)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,107 @@
+"""Extraction with all our accounting against a bare loop over trafilatura, on the same pages.
+
+Ours reads the archive, decodes HTTP and charset, isolates each page in a killable child and counts
+every record; the peer is given decoded HTML from memory. CPU seconds of the process tree,
+interleaved, medians of three. The ratio is therefore the price of the guarantees.
+"""
+
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import trafilatura
+from fastwarc.stream_io import GZipStream
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from lmcore.crawl.charset import decode_page
+from lmcore.crawl.config import ExtractConfig
+from lmcore.crawl.extract import extract_archive
+from lmcore.crawl.sample import warc_names, write_sample_crawl
+from lmcore.crawl.sample_config import SampleConfig
+
+PAGES = 600
+ROUNDS = 3
+
+
+def cpu_seconds():
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def timed(call):
+    started = cpu_seconds()
+    result = call()
+    return result, cpu_seconds() - started
+
+
+def ours(path):
+    config = ExtractConfig()
+    return {r.url: r.text for r in extract_archive(path, path.name, config) if r.text}
+
+
+def load_html(path):
+    pages = {}
+    with path.open("rb") as file:
+        for record in ArchiveIterator(
+            GZipStream(file), record_types=WarcRecordType.response, parse_http=True
+        ):
+            if record.http_content_type == "text/html" and record.http_headers.status_code == 200:
+                try:
+                    body = record.reader.read()
+                    pages[record.headers["WARC-Target-URI"]] = decode_page(
+                        body, record.http_charset
+                    )[0]
+                except Exception as error:  # the sample holds damaged pages on purpose
+                    print(
+                        "skipped",
+                        record.headers["WARC-Target-URI"],
+                        type(error).__name__,
+                        file=sys.stderr,
+                    )
+    return pages
+
+
+def peer(pages):
+    return {
+        url: trafilatura.extract(html, include_comments=False, include_tables=True)
+        for url, html in pages.items()
+    }
+
+
+def main():
+    config = SampleConfig(n_pages=PAGES, n_files=1)
+    with tempfile.TemporaryDirectory() as folder:
+        write_sample_crawl(Path(folder), config)
+        path = Path(folder) / warc_names(config)[0]
+        pages = load_html(path)
+        seconds = {"ours": [], "trafilatura": []}
+        for _ in range(ROUNDS):
+            extracted, spent = timed(lambda: ours(path))
+            seconds["ours"].append(spent / len(extracted))
+            plain, spent = timed(lambda: peer(pages))
+            seconds["trafilatura"].append(spent / len(plain))
+    common = [url for url, text in plain.items() if text and url in extracted]
+    equal = sum(plain[url].strip() == extracted[url].strip() for url in common)
+    assert equal >= 0.95 * len(common), f"{equal} of {len(common)} texts agree"
+    ours_ms, peer_ms = (1000 * statistics.median(seconds[name]) for name in seconds)
+    print(
+        f"| extractor | CPU ms a page |\n|---|---|\n| crawl2model | {ours_ms:.2f} |\n| trafilatura | {peer_ms:.2f} |"
+    )
+    print(f"{equal} of {len(common)} texts equal; {time.strftime('%Y-%m-%d')}")
+    print(
+        json.dumps(
+            {
+                "extract_vs_trafilatura": round(peer_ms / ours_ms, 3),
+                "extract_ms_per_page": round(ours_ms, 3),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,6 @@ from warehouse import runs
 from warehouse.store import Store
 
 FOLDER = Path(__file__).parent / "pictures"
-_PORT = 4217
 _WAIT_MILLISECONDS = 25_000
 
 
@@ -82,17 +80,11 @@ def main() -> int:
     page = store.path_of("report", report.key) / "report.html"
     shoot(page.as_uri(), FOLDER / "report.png", width=1280, height=2400)
     engine.configure(store.root, quiet=False)
-    from serve import start_server
-
-    server = start_server(_PORT)
-    try:
-        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{_PORT}/api"
+    with engine.server() as address:
+        os.environ["PREFECT_API_URL"] = f"{address}/api"
         flow_run = asyncio.run(_newest_flow_run())
-        url = f"http://127.0.0.1:{_PORT}/runs/flow-run/{flow_run}"
+        url = f"{address}/runs/flow-run/{flow_run}"
         shoot(url, FOLDER / "flow_run.png", width=1440, height=1100)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(30)
     return 0
 
 

@@ -56,7 +56,12 @@ def _run(arguments: argparse.Namespace) -> int:
         read_lock(store, arguments.recipe, steps)
     console.print(f"[bold]c2m run {arguments.recipe}[/bold]  store {store.root}")
     engine.configure(store.root, quiet=True)
-    with ProgressBoard(store, console), disk_errors("a run"):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(ProgressBoard(store, console))
+        stack.enter_context(disk_errors("a run"))
+        spread = sections["resources"]["runner"] != "threads"
+        if spread and "PREFECT_API_URL" not in os.environ:
+            os.environ["PREFECT_API_URL"] = f"{stack.enter_context(engine.server())}/api"
         from flows.crawl_to_model import crawl_to_model
 
         run_id = crawl_to_model(

@@ -4,8 +4,18 @@ A server that the user names (PREFECT_API_URL) is used as it is; otherwise Prefe
 server keeps its database beside the store. Nothing calls home.
 """
 
+import contextlib
 import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+
+from tasks.errors import StageError
 
 _SILENCE = {
     "DO_NOT_TRACK": "1",
@@ -21,6 +31,9 @@ _EMBEDDED = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
 }
 
+_START_SECONDS = 240.0
+_STOP_SECONDS = 15.0
+
 
 def configure(store: Path, *, quiet: bool) -> None:
     """Set what the user has not set; ``quiet`` leaves the console to our own progress board."""
@@ -32,3 +45,52 @@ def configure(store: Path, *, quiet: bool) -> None:
         settings["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     for name, value in settings.items():
         os.environ.setdefault(name, value)
+
+
+@contextlib.contextmanager
+def server(port: int = 0) -> Iterator[str]:
+    """Run a Prefect server of our own for a while; gives its address.
+
+    Runs whose steps are spread over processes need one: every process of an ephemeral engine
+    would start a server of its own.
+    """
+    port = port or _free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_healthy(process, port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int) -> None:
+    end = time.monotonic() + _START_SECONDS
+    url = f"http://127.0.0.1:{port}/api/health"
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    msg = (
+        f"Found no answer from the Prefect server on port {port} within {_START_SECONDS:.0f} s; "
+        "expected one; see whether another program holds the port."
+    )
+    raise StageError(msg)

@@ -143,7 +143,8 @@ class _Decoder:
         self.padding = torch.tensor([width - len(prompt) for prompt in prompts])
         self.prompts = torch.tensor([[0] * (width - len(p)) + list(p) for p in prompts])
         self.is_ragged = bool(self.padding.any())
-        self.cache = KVCache(model.config, len(prompts), width + max_new_tokens - 1)
+        self.capacity = width + max_new_tokens - 1
+        self.cache = KVCache(model.config, 0, self.capacity)
         self.live = torch.ones(len(prompts), dtype=torch.bool)
         self.just_ended: list[int] = []
 
@@ -152,17 +153,27 @@ class _Decoder:
         return not bool(self.live.any())
 
     def prefill(self) -> Float[Tensor, "batch vocab"]:
-        width = self.prompts.shape[1]
+        """Reads every prompt; equal prompts, as in a group of rollouts, are read once."""
+        table = torch.cat((self.padding[:, None], self.prompts), dim=1)
+        unique, copies = torch.unique(table, dim=0, return_inverse=True)
+        padding, prompts = unique[:, 0], unique[:, 1:]
+        self.cache = KVCache(self.model.config, len(unique), self.capacity)
+        features = self.model.features(prompts, *self._places(padding), self.cache)
+        logits = self.model.logits(features[:, -1])
+        self.cache.keep(copies)
+        return logits[copies]
+
+    def _places(
+        self, padding: Int[Tensor, " prompts"]
+    ) -> tuple[Int[Tensor, "prompts seq"] | None, Bool[Tensor, "prompts 1 seq seq"] | None]:
+        """Positions and mask of left-padded prompts; None, the defaults, where none is padded."""
         if not self.is_ragged:
-            features = self.model.features(self.prompts, cache=self.cache)
-            return self.model.logits(features[:, -1])
-        columns = torch.arange(width)
-        positions = (columns - self.padding[:, None]).clamp(min=0)
-        mask = self._visible(width)[:, None, None, :] & (columns <= columns[:, None])
+            return None, None
+        columns = torch.arange(self.prompts.shape[1])
+        visible = (columns >= padding[:, None])[:, None, None, :] & (columns <= columns[:, None])
         # a padding token sees itself, because a row without any key has no softmax
-        mask = mask | torch.eye(width, dtype=torch.bool)
-        features = self.model.features(self.prompts, positions, mask, self.cache)
-        return self.model.logits(features[:, -1])
+        mask = visible | torch.eye(len(columns), dtype=torch.bool)
+        return (columns - padding[:, None]).clamp(min=0), mask
 
     def read(self, ids: Int[Tensor, " batch"]) -> Float[Tensor, "live vocab"]:
         """Feeds each live sequence its newest token; may drop the sequences that ended."""

@@ -205,7 +205,8 @@ def _verify(arguments: argparse.Namespace) -> int:
             store.check(artifact, rehash=True)
         except WarehouseError as error:
             damaged += 1
-            print(f"damaged {artifact.manifest.name}: {error}")
+            store.discard(artifact.manifest.kind, artifact.key)
+            print(f"damaged {artifact.manifest.name}, set aside: {error}")
     print(f"{checked:,d} artifacts re-hashed, {damaged:,d} damaged")
     return EXIT_FAILED if damaged else 0
 

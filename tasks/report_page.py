@@ -55,6 +55,8 @@ def render(connection: duckdb.DuckDBPyConnection, out: Path, *, timings: bool = 
 def _sections(connection: duckdb.DuckDBPyConnection, timings: bool) -> dict[str, object]:
     run = next(iter(_ask(connection, "SELECT * FROM runs WHERE is_selected")), {})
     config = json.loads(str(run.get("config") or "{}"))
+    if not timings:
+        config.pop("resources", None)  # how fast and where: no part of the work
     return {
         "run": run,
         "timings": timings,

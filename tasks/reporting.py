@@ -11,4 +11,4 @@ from warehouse.store import Store
 def report(job: Job) -> None:
     """Render the report of the run this step belongs to."""
     connection = catalog.connect(Store(Path(job.spec.store)), job.spec.run_id)
-    render(connection, job.out / "report.html")
+    render(connection, job.out / "report.html", timings=False)

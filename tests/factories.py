@@ -243,7 +243,7 @@ def commit_corpus(store: Store, config: Mapping[str, object] | None = None) -> l
             ],
             "removed_lines": [row("removed_lines", line="accept all cookies <b>", n_documents=12, n_removed=12)],
             "unique_texts": [
-                row("unique_texts", doc_id=p["doc_id"], text=_text(int(str(p["number"])))) for p in survivors
+                row("unique_texts", doc_id=p["doc_id"], text=_text(int(str(p["number"]))).upper()) for p in survivors
             ],
         },
         outcomes=("dedup_outcomes", len(kept)),

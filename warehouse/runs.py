@@ -12,7 +12,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from warehouse import fingerprint
 from warehouse.store import Store
+
+_MAX_NAME_CHARS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,10 @@ def finish(store: Store, run: Run, *, status: str, error: str = "") -> Run:
 
 def save_step(store: Store, run_id: str, record: StepRecord) -> None:
     """Write a step's record in place of the earlier one."""
-    name = record.step.replace("/", "~") + ".json"
+    name = record.step.replace("/", "~")
+    if len(name) > _MAX_NAME_CHARS:  # file systems take 255 bytes, and the write aside adds 34
+        name = name[:_MAX_NAME_CHARS] + fingerprint.hash_text(name)[:16]
+    name += ".json"
     _write(_folder(store, run_id) / "steps" / name, json.dumps(asdict(record)))
 
 

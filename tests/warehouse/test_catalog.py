@@ -181,6 +181,7 @@ def test_documents_keep_the_text_of_rejected_pages(connection):
     sql = "SELECT kept, stage, reason, text, split, language, n_words, host FROM documents WHERE doc_id = $id"
     kept, dropped, double = (rows_of(connection, sql, id=factories.doc_id(n))[0] for n in (4, 1, 3))
     assert kept[:3] == (True, None, None)
+    assert "NUMBER 4." in kept[3]  # the text as it was tokenised
     assert kept[4:] == ("train", "en", 20, "news.example")
     assert dropped[:3] == (False, "decide", "language")
     assert "number 1." in dropped[3]

@@ -146,7 +146,7 @@ def _judge_duplicates(truth: Rows, job: Job) -> Iterator[Row]:
         yield _row("deduplicate", f"{kind} duplicate recall", recall, 0.95, n)
     precision, n = _share(_is_right(row) for row in removed.values())
     yield _row("deduplicate", "precision (true Jaccard >= 0.8)", precision, 1.0, n)
-    yield from _judge_against_plan(entered, removed, truth)
+    yield from _judge_against_plan(pairs, removed, truth)
 
 
 def _is_right(row: Row) -> bool:
@@ -154,10 +154,10 @@ def _is_right(row: Row) -> bool:
 
 
 def _judge_against_plan(
-    entered: Sequence[tuple[str, str, Row]], removed: Rows, truth: Rows
+    pairs: Sequence[tuple[str, str, Row]], removed: Rows, truth: Rows
 ) -> Iterator[Row]:
     """Of the removed documents, how many belong to a planted group of one text."""
-    group = {doc_id: doc_id for doc_id in truth} | {a: b for a, b, _ in entered}
+    group = {doc_id: doc_id for doc_id in truth} | {a: b for a, b, _ in pairs}
 
     def root(doc_id: str) -> str:
         while group[doc_id] != doc_id:

@@ -18,6 +18,8 @@ _TAG = re.compile(
     r"|<(/?)([A-Za-z][^\s/>]*)",
     re.DOTALL | re.IGNORECASE,
 )
+_ARTICLE_CELL_CHARS = 400
+"""a cell of data is shorter, a column of an article longer"""
 _VOID = (
     *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param"),
     *("source", "track", "wbr", "basefont", "bgsound", "frame"),
@@ -62,7 +64,22 @@ def _extract_trafilatura(html: str) -> tuple[str, str]:
     if tree is None:
         return "", ""
     title = tree.findtext(".//title") or ""
-    return title, extract(tree, include_comments=False, include_tables=True) or ""
+    text = extract(tree, include_comments=False, include_tables=True) or ""
+    if _is_laid_out_by_tables(text):
+        # the page is one big table: its cells hold the article, and as a table it loses its lines
+        tree = load_html(html)
+        plain = extract(tree, include_comments=False, include_tables=False) or ""
+        if 2 * len(plain) >= len(text):
+            return title, plain
+    return title, text
+
+
+def _is_laid_out_by_tables(text: str) -> bool:
+    """Whether most of a text stands in table rows, one of them with a cell as long as an article."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    if 2 * sum(map(len, rows)) < len(text):
+        return False
+    return any(len(cell) >= _ARTICLE_CELL_CHARS for row in rows for cell in row.split("|"))
 
 
 def _extract_resiliparse(html: str) -> tuple[str, str]:

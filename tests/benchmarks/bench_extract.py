@@ -8,20 +8,19 @@ interleaved, medians of three. The ratio is therefore the price of the guarantee
 import json
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import trafilatura
-from fastwarc.stream_io import GZipStream
-from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from lmcore.crawl.charset import decode_page
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.extract import extract_archive
+from lmcore.crawl.http import EncodingError, decode_body, parse_content_type, parse_response
 from lmcore.crawl.sample import warc_names, write_sample_crawl
 from lmcore.crawl.sample_config import SampleConfig
+from lmcore.crawl.warc import read_records
 
 PAGES = 600
 ROUNDS = 3
@@ -47,22 +46,17 @@ def ours(path):
 def load_html(path):
     pages = {}
     with path.open("rb") as file:
-        for record in ArchiveIterator(
-            GZipStream(file), record_types=WarcRecordType.response, parse_http=True
-        ):
-            if record.http_content_type == "text/html" and record.http_headers.status_code == 200:
-                try:
-                    body = record.reader.read()
-                    pages[record.headers["WARC-Target-URI"]] = decode_page(
-                        body, record.http_charset
-                    )[0]
-                except Exception as error:  # the sample holds damaged pages on purpose
-                    print(
-                        "skipped",
-                        record.headers["WARC-Target-URI"],
-                        type(error).__name__,
-                        file=sys.stderr,
-                    )
+        for record in read_records(file, max_record_bytes=1 << 24):
+            response = parse_response(record.block) if record.record_type == "response" else None
+            if response is None or record.problem or response.status != 200:
+                continue
+            try:
+                body = decode_body(response, max_bytes=1 << 24)
+            except EncodingError:  # the sample holds damaged pages on purpose
+                continue
+            mime, charset = parse_content_type(response.headers.get(b"content-type", b""))
+            if mime == "text/html":
+                pages[record.url] = decode_page(body, charset)[0]
     return pages
 
 

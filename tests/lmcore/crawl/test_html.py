@@ -147,3 +147,30 @@ def test_extract_page_result_always_encodes(extractor):
     assert outcome == "page"
     assert "\0" not in text
     assert (title + text).encode().decode() == title + text
+
+
+def _paragraphs(n):
+    return "".join(
+        f"<p>The {i}. keeper of the lighthouse wrote down every ship that passed in year {1800 + i}, "
+        "and in the evening the keeper read the names aloud to the gulls.</p>"
+        for i in range(n)
+    )
+
+
+def test_page_laid_out_by_tables_keeps_its_paragraphs():
+    page = (
+        "<html><body><table><tr><td colspan=2>The Harbour Post</td></tr><tr><td>"
+        "<ul><li><a href='/a'>News</a></li></ul></td>"
+        f"<td><h1>The keeper</h1>{_paragraphs(8)}</td></tr></table></body></html>"
+    )
+    outcome, _, _, text = extract_page(page.encode(), "utf-8", ExtractConfig())
+    assert outcome == "page"
+    assert "|" not in text
+    assert text.count("\n") >= 7
+
+
+def test_table_of_data_stays_a_table():
+    rows = "".join(f"<tr><td>Ship {i}</td><td>{1800 + i}</td></tr>" for i in range(5))
+    page = f"<html><body><article>{_paragraphs(8)}<table>{rows}</table></article></body></html>"
+    _, _, _, text = extract_page(page.encode(), "utf-8", ExtractConfig())
+    assert "| Ship 3 | 1803 |" in text

@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +18,14 @@ from rich.table import Table
 from flows import engine
 from lmcore.errors import LmcoreError
 from tasks.errors import DeadlineError, StageError, UserStageError
-from warehouse.errors import UnknownArtifactError, WarehouseError
+from warehouse import runs
+from warehouse.errors import (
+    CorruptArtifactError,
+    QueryError,
+    StoreError,
+    UnknownArtifactError,
+    WarehouseError,
+)
 from warehouse.store import Store, disk_errors
 
 EXIT_FAILED, EXIT_USER = 1, 2
@@ -50,31 +57,59 @@ def _run(arguments: argparse.Namespace) -> int:
     store.prepare()
     _require_room(store)
     from tasks.opening import plan_steps, read_lock
+    from tasks.planning import plan
 
     steps = plan_steps(store, sections, arguments.until)  # mistakes show before the engine starts
     if arguments.locked:
         read_lock(store, arguments.recipe, steps)
     console.print(f"[bold]c2m run {arguments.recipe}[/bold]  store {store.root}")
+    has_server = "PREFECT_API_URL" in os.environ
+    with ProgressBoard(store, console), disk_errors("a run"):
+        if not has_server and all(entry.state == "cached" for entry in plan(store, steps)):
+            run_id = _replay(store, arguments, sections)
+        else:
+            run_id = _travel(store, arguments, str(sections["resources"]["runner"]))
+    from flows.summary import show_summary
+
+    show_summary(store, run_id, console)
+    return 0
+
+
+def _replay(
+    store: Store, arguments: argparse.Namespace, sections: Mapping[str, Mapping[str, object]]
+) -> str:
+    """Record a run of which everything is cached, without starting Prefect's engine for it."""
+    from tasks.opening import open_run, replay
+
+    run = open_run(
+        store,
+        arguments.recipe,
+        sections,
+        until=arguments.until,
+        locked=arguments.locked,
+    )
+    replay(run)
+    status = "stopped" if arguments.until else "completed"
+    runs.finish(store, runs.read_run(store, run.run_id), status=status)
+    return run.run_id
+
+
+def _travel(store: Store, arguments: argparse.Namespace, runner: str) -> str:
+    """Run the flow on Prefect's ephemeral engine, the user's server, or one of our own."""
     engine.configure(store.root, quiet=True)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(ProgressBoard(store, console))
-        stack.enter_context(disk_errors("a run"))
-        spread = sections["resources"]["runner"] != "threads"
-        if spread and "PREFECT_API_URL" not in os.environ:
+        if runner != "threads" and "PREFECT_API_URL" not in os.environ:
             os.environ["PREFECT_API_URL"] = f"{stack.enter_context(engine.server())}/api"
         from flows.crawl_to_model import crawl_to_model
 
-        run_id = crawl_to_model(
+        run_id: str = crawl_to_model(
             arguments.recipe,
             arguments.set,
             str(store.root),
             until=arguments.until,
             locked=arguments.locked,
         )
-    from flows.summary import show_summary
-
-    show_summary(store, run_id, console)
-    return 0
+        return run_id
 
 
 def _require_room(store: Store) -> None:
@@ -85,7 +120,7 @@ def _require_room(store: Store) -> None:
             f"{_MIN_FREE_BYTES / 1e6:,.0f} MB for a run; free some or name another store with "
             "--store. Everything committed so far is kept."
         )
-        raise WarehouseError(msg)
+        raise StoreError(msg)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -146,7 +181,7 @@ def _sql(arguments: argparse.Namespace) -> int:
         print(_tables_help())
         return 0
     connection = catalog.connect(_existing(arguments), arguments.run or None)
-    parameters: dict[str, object] = dict(text.split("=", 1) for text in arguments.set)
+    parameters = _parameters(arguments.set)
     question = arguments.question
     if question.isidentifier():
         question = questions.named(question).sql
@@ -171,6 +206,16 @@ def _binary_output(path: str) -> Iterator[BinaryIO]:
         return
     with Path(path).open("wb") as out:
         yield out
+
+
+def _parameters(texts: Sequence[str]) -> dict[str, object]:
+    """Read name=value pairs."""
+    for text in texts:
+        if "=" not in text:
+            msg = f"Found --set {text!r}; expected name=value, such as id=pretrain."
+            raise QueryError(msg)
+    pairs = (text.partition("=") for text in texts)
+    return {name: value for name, _, value in pairs}
 
 
 def _tables_help() -> str:
@@ -199,14 +244,15 @@ def _lineage(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     store = _existing(arguments)
     checked, damaged = 0, 0
-    for artifact in store.artifacts():
+    for path in sorted(store.objects.glob("*/*")):
         checked += 1
+        kind, key = path.parent.name, path.name
         try:
-            store.check(artifact, rehash=True)
-        except WarehouseError as error:
+            store.verify(kind, key)
+        except CorruptArtifactError as error:
             damaged += 1
-            store.discard(artifact.manifest.kind, artifact.key)
-            print(f"damaged {artifact.manifest.name}, set aside: {error}")
+            store.discard(kind, key)
+            print(f"damaged {kind} {key[:12]}, set aside: {error}")
     print(f"{checked:,d} artifacts re-hashed, {damaged:,d} damaged")
     return EXIT_FAILED if damaged else 0
 
@@ -320,8 +366,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.call(arguments)
-    except (LmcoreError, WarehouseError, UserStageError, DeadlineError) as error:
+    except (UserStageError, DeadlineError) as error:
         print(f"c2m: {error}", file=sys.stderr)
+        return EXIT_USER
+    except (LmcoreError, WarehouseError) as error:
+        print(f"c2m: {error}", file=sys.stderr)
+        # what the user can change is a ValueError or a KeyError as well; the rest is our bug
+        return EXIT_USER if isinstance(error, ValueError | KeyError) else EXIT_FAILED
+    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        print(
+            f"c2m: Found that {error.filename} cannot be opened ({error.strerror}); "
+            "expected a file that can; name another.",
+            file=sys.stderr,
+        )
         return EXIT_USER
     except StageError as error:
         print(f"c2m: {error}", file=sys.stderr)

@@ -1,6 +1,10 @@
 """The whole journey, as a table of contents: from a page of the web to an aligned model."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
+
+from prefect.runtime import flow_run
 
 from flows import recipe as recipes
 from flows.alignment import alignment
@@ -19,20 +23,21 @@ from warehouse.store import Store
 def crawl_to_model(
     recipe: str = "nano",
     overrides: list[str] | None = None,
-    store: str = "store",
+    store: str = "",
     until: str = "",
     locked: bool = False,
 ) -> str:
     """Take a recipe's pages all the way to an aligned model and its report; return the run's id.
 
     ``recipe`` is a shipped recipe or a TOML file, ``overrides`` are ``section.key=value``,
-    ``store`` is the folder of the warehouse, ``until`` the last stage to run;
+    ``store`` is the folder of the warehouse (default: C2M_STORE or ./store), ``until`` the last stage to run;
     ``locked`` takes the artifacts that the recipe's lock names.
     """
     sections = recipes.load(recipe, overrides or ()).sections()
-    place = Store(Path(store).resolve())
+    place = Store(Path(store or os.environ.get("C2M_STORE", "store")).resolve())
     run = open_run(place, recipe, sections, until=until, locked=locked)
-    record = runs.read_run(place, run.run_id)
+    record = replace(runs.read_run(place, run.run_id), flow_run=flow_run.id or "")
+    runs.save(place, record)
     try:
         travel(run)
     except BaseException as error:

@@ -36,7 +36,9 @@ class CorpusConfig:
     """Where the pages come from."""
 
     warcs: tuple[str, ...] = ()
-    """paths, folders or globs of WARC, WET or ARC files; none means the sample crawl"""
+    """paths, folders or globs of WARC, WET or ARC files"""
+    sample: bool = True
+    """whether a recipe without files of its own takes the sample crawl"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,10 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
             f"{', '.join(names())}, or the path of a .toml file."
         )
         raise ConfigError(msg) from error
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        msg = f"Found that {path} cannot be read ({error.strerror}); expected a recipe file."
+        raise ConfigError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"Found {path}, which is not TOML ({error}); expected a recipe; correct that line."
         raise ConfigError(msg) from error
     for override in overrides:

@@ -1,6 +1,7 @@
 """The last page of a run: what a person wants to know before the next command."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -97,11 +98,11 @@ def _curve(connection: duckdb.DuckDBPyConnection, console: Console) -> None:
     for predicted, low, high, measured in _rows(
         connection, "SELECT predicted_loss, low, high, measured_loss FROM scaling_predictions"
     ):
-        console.print(
-            f"  scaling law predicted {predicted:.3f} nats per token"
-            + (f" [{low:.3f}, {high:.3f}]" if low is not None else "")
-            + f", measured {measured:.3f}"
-        )
+        if predicted is not None:
+            console.print(
+                f"  scaling law predicted {predicted:.3f} nats per token "
+                f"(90% {low:.3f} to {high:.3f}), measured {measured:.3f}"
+            )
 
 
 def _accuracies(connection: duckdb.DuckDBPyConnection, console: Console) -> None:
@@ -140,7 +141,7 @@ def _farewell(store: Store, steps: Sequence[runs.StepRecord], console: Console) 
             path = store.path_of("report", step.key) / "report.html"
             console.print(f"[bold]report[/bold] {path}", soft_wrap=True)
     console.print("[bold]try next[/bold]")
-    where = "" if store.root.name == "store" else f" --store {store.root}"
+    where = "" if store.root == Path("store").resolve() else f" --store {store.root}"
     for command in (
         f"c2m sql rejections_by_reason{where}",
         f"c2m generate 'Once upon a time'{where} --model base",

@@ -65,6 +65,7 @@ def annotate(job: Job) -> None:
             texts.write({"doc_id": row["doc_id"], "text": row.pop("text")})
             scores.write(row)
             job.progress(done, total, f"{done:,d} documents")
+    job.account("scores", total)
 
 
 def decide(job: Job) -> None:

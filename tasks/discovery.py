@@ -78,16 +78,19 @@ def match(patterns: Sequence[str], what: str) -> list[Path]:
     return sorted(found)
 
 
+def _crawl_name(path: Path) -> str:
+    """Common Crawl's own name of a file; empty where its path holds none."""
+    at = path.parts.index(_CRAWL_ROOT) if _CRAWL_ROOT in path.parts else len(path.parts)
+    return "/".join(path.parts[at:])
+
+
 def name_files(paths: Iterable[Path]) -> dict[str, Path]:
     """Name files without a trace of this machine, each name once."""
-    named: dict[str, Path] = {}
-    remaining = []
-    for path in paths:
-        if _CRAWL_ROOT in path.parts:
-            at = path.parts.index(_CRAWL_ROOT)
-            named["/".join(path.parts[at:])] = path
-        else:
-            remaining.append(path)
+    paths = list(paths)
+    crawled = {path: _crawl_name(path) for path in paths}
+    counts = Counter(name for name in crawled.values() if name)
+    named = {name: path for path, name in crawled.items() if counts[name] == 1}
+    remaining = [path for path, name in crawled.items() if counts[name] != 1]
     depth = 1
     while remaining:
         names = Counter("/".join(path.parts[-depth:]) for path in remaining)

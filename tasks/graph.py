@@ -153,7 +153,17 @@ def journey(recipe: Recipe, sources: Sources) -> tuple[Step, ...]:
     sweeps = [step.name for step in steps if step.stage.name == "sweep"]
     steps += _evaluation(recipe, extracts, annotates, sweeps, sampled=not sources.warcs)
     done = _refs(*(step.name for step in steps))
-    return (*steps, _step("report", {}, artifacts=done))
+    return (*steps, _step("report", {"recipe": _shown(recipe)}, artifacts=done))
+
+
+def _shown(recipe: Recipe) -> dict[str, Section]:
+    """What the report states of a recipe: everything but places and speeds."""
+    hidden = {"corpus": {"warcs"}, "curate": {"labels", "lid_model"}}
+    return {
+        name: {key: value for key, value in section.items() if key not in hidden.get(name, ())}
+        for name, section in recipe.items()
+        if name != "resources"
+    }
 
 
 def _step(name: str, config: Section, **inputs: Sequence[Ref | Source]) -> Step:
@@ -181,7 +191,9 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
     for name, found in crawl.items():
         config = {"extract": recipe["extract"], "file": name}
         steps.append(_step(f"extract/{parts[name]}", config, crawl=found))
-    config = {"curate": _pick(curate, CLASSIFIER_FIELDS)}
+    # a label file's name says which set it is
+    label_names = [entry.name for entry in labels if isinstance(entry, Source)]
+    config = {"curate": _pick(curate, CLASSIFIER_FIELDS), "labels": label_names}
     steps.append(_step("classifiers", config, labels=labels))
     annotation = {"curate": _pick(curate, ANNOTATION_FIELDS)}
     steps += [

@@ -11,8 +11,9 @@ from lmcore.errors import ConfigError
 from tasks.discovery import discover
 from tasks.graph import STAGES, Ref, Source, Step, journey
 from tasks.resources import Resources
-from tasks.stage import Context
+from tasks.stage import Context, execute
 from warehouse import runs
+from warehouse.artifact import ArtifactRef
 from warehouse.errors import ResolutionError
 from warehouse.resolve import Lock, Requirement, candidates_of, resolve
 from warehouse.store import Store
@@ -74,6 +75,10 @@ def steps_until(steps: Sequence[Step], stage: str) -> tuple[Step, ...]:
         raise ConfigError(msg)
     by_name = {step.name: step for step in steps}
     wanted = [step.name for step in steps if step.stage.name == stage]
+    if not wanted:
+        found = ", ".join(dict.fromkeys(step.stage.name for step in steps))
+        msg = f"Found no step of {stage} in this recipe; expected one of its stages: {found}."
+        raise ConfigError(msg)
     needed: set[str] = set()
     while wanted:
         name = wanted.pop()
@@ -84,7 +89,13 @@ def steps_until(steps: Sequence[Step], stage: str) -> tuple[Step, ...]:
 
 
 def plan_steps(store: Store, sections: Sections, until: str = "") -> tuple[Step, ...]:
-    """Find the recipe's source files and unroll it."""
+    """Find the recipe's source files and unroll it; ConfigError where it has none."""
+    if not sections["corpus"]["warcs"] and not sections["corpus"]["sample"]:
+        msg = (
+            "Found no corpus.warcs; expected paths, folders or globs of WARC, WET or ARC files; "
+            "name them, as in --set 'corpus.warcs=[\"crawl/**/*.warc.gz\"]'."
+        )
+        raise ConfigError(msg)
     sources = discover(
         store,
         warcs=sections["corpus"]["warcs"],
@@ -107,6 +118,13 @@ def open_run(
     encoded = [encode_step(step) for step in steps]
     (store.runs / run.run_id / _JOURNEY).write_text(json.dumps(encoded))
     return OpenRun(str(store.root), run.run_id, Resources(**sections["resources"]), taken)
+
+
+def replay(run: OpenRun) -> None:
+    """Go through a run's steps one after the other without an engine: for runs that only hit."""
+    refs: dict[str, ArtifactRef] = {}
+    for step in load_journey(run):
+        refs[step.name] = execute(run.context(), step, refs)
 
 
 def lock_path(store: Store, recipe: str) -> Path:

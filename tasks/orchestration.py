@@ -30,6 +30,7 @@ from warehouse.store import Store
 
 PUBLISHED = ("funnel", "rejections_by_reason", "duplicates", "accuracies", "stage_quality")
 PUBLISHED_ROWS = 50
+_BACKOFF_SECONDS = 2.0
 
 Refs = dict[str, ArtifactRef]
 
@@ -47,7 +48,6 @@ def is_transient(task: "Task[Any, Any]", task_run: TaskRun, state: "State[Any]")
     name="step",
     task_run_name="{name}",
     cache_policy=NO_CACHE,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
     retry_jitter_factor=0.5,
     retry_condition_fn=is_transient,
     persist_result=False,
@@ -117,8 +117,11 @@ class Journey:
                 upstream: list[Any] = [
                     self._futures.get(s) or self._done[s] for s in step.upstream()
                 ]
+                retries = self._run.resources.retries
                 self._futures[step.name] = run_step.with_options(
-                    retries=self._run.resources.retries
+                    retries=retries,
+                    # the delays are listed when they are given, so they come with the retries
+                    retry_delay_seconds=exponential_backoff(_BACKOFF_SECONDS) if retries else [],
                 ).submit(step.name, encode_step(step), context, upstream)
 
     def gather(self) -> Refs:

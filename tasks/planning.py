@@ -10,6 +10,8 @@ from warehouse.errors import CorruptArtifactError
 from warehouse.fingerprint import to_canonical
 from warehouse.store import Identity, Store
 
+_SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -57,7 +59,9 @@ def _state(
         return None, str(error)
     if earlier is None:
         return None, "no artifact yet"
-    return None, "; ".join(_differences(earlier, identity)) or "no artifact of this identity"
+    found = list(_differences(earlier, identity))
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return None, "; ".join(found[:_SHOWN]) + more or "no artifact of this identity"
 
 
 def _newest_by_name(store: Store) -> dict[str, Artifact]:

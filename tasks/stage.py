@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,11 +23,13 @@ from tasks.job import JobInput, JobSpec, Result
 from tasks.worker import EXIT_TRANSIENT, EXIT_USER
 from warehouse import runs
 from warehouse.artifact import Artifact, ArtifactRef, Input
+from warehouse.errors import DiskFullError
 from warehouse.store import Identity, Staging, Store
 
 logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 10.0
+_FULL_BYTES = 1 << 20
 _LOG_TAIL_LINES = 12
 
 
@@ -202,7 +205,7 @@ def _supervise(work: Path, deadline_seconds: float, step: Step) -> _Usage:
     """Run the worker until it ends or its deadline passes; then it and its children are killed."""
     with (work / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tasks.worker", str(work / "job.json")],
+            [sys.executable, "-m", "tasks.worker", str(work / "job.json"), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -245,11 +248,22 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _failure(step: Step, work: Path, exit_code: int) -> StageError:
+def _disk_full(step: Step) -> DiskFullError:
+    """A process that cannot write fails in many ways; the disk tells why."""
+    return DiskFullError(
+        f"Found that {step.name} failed with no room left on the store's disk; expected space for "
+        "it; free some or name another store with --store, then run again: everything committed "
+        "so far is kept."
+    )
+
+
+def _failure(step: Step, work: Path, exit_code: int) -> StageError | DiskFullError:
     """Turn what a failed worker left behind into the error that is raised."""
     try:
         record = json.loads((work / "error.json").read_text())
     except (OSError, ValueError):
+        if shutil.disk_usage(work).free < _FULL_BYTES:
+            return _disk_full(step)
         tail = (work / "log.txt").read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
         msg = (
             f"Found that the process of {step.name} ended with exit code {exit_code} and no "
@@ -257,6 +271,8 @@ def _failure(step: Step, work: Path, exit_code: int) -> StageError:
             + "\n".join(tail)
         )
         return TransientStageError(msg) if exit_code < 0 else StageError(msg)
+    if exit_code != EXIT_USER and shutil.disk_usage(work).free < _FULL_BYTES:
+        return _disk_full(step)
     if exit_code == EXIT_USER:
         return UserStageError(f"{step.name}: {record['message']}")
     if exit_code == EXIT_TRANSIENT:

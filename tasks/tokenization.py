@@ -46,3 +46,4 @@ def tokens(job: Job) -> None:
     coder = Tokenizer.load(job.path("tokenizer"))
     index = write_shards(documents(), coder, job.out, job.config(TokensConfig, "tokens"))
     job.write("shards", "shards.parquet", (asdict(row) for row in index))
+    job.account("shards", total)

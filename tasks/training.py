@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lmcore.errors import InputError, TransientError
+from lmcore.lifeline import die_with_parent
 from lmcore.model.config import ModelConfig
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.train import launch
@@ -67,7 +68,12 @@ def _supervise(job: Job, spec: TrainSpec, spec_path: Path) -> None:
     command = launch.command(spec_path, spec.train.world_size)
     environment = {**os.environ, **launch.environment(spec.train.threads)}
     committed: set[str] = set()
-    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread
+    ) as process:
         try:
             while process.poll() is None:
                 _commit_new(job, spec, committed)
@@ -123,7 +129,7 @@ def _commit(store: Store, identity: Identity, path: Path, stage: str) -> None:
     """Publish one checkpoint folder."""
     rows = [row for row in read_rows(path / METRICS) if row["split"] == "train"]
     last: Mapping[str, object] = rows[-1]
-    with store.stage(identity) as staging:
+    with store.lease(identity.key), store.stage(identity) as staging:
         shutil.copytree(path, staging.path, dirs_exist_ok=True)
         row = {
             "stage": stage,

@@ -1,14 +1,12 @@
-"""The process in which a stage's body runs: ``python -m tasks.worker WORK/job.json``.
+"""The process in which a stage's body runs: ``python -m tasks.worker WORK/job.json PARENT``.
 
 It dies with its parent, writes ``result.json`` or ``error.json`` into the work folder, and exits
 with 0, 1 (our bug), 2 (the user's to change) or 75 (weather: try again).
 """
 
-import ctypes
 import importlib
 import json
 import logging
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -16,18 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lmcore.errors import LmcoreError, TransientError
+from lmcore.lifeline import die_with_parent
 from tasks.job import Job, JobSpec
 from warehouse.errors import WarehouseError
 from warehouse.store import disk_errors
 
 EXIT_BUG, EXIT_USER, EXIT_TRANSIENT = 1, 2, 75
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies; elsewhere do nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _body(name: str) -> Callable[[Job], None]:
@@ -55,19 +47,19 @@ def run(spec: JobSpec) -> int:
     except TransientError as error:
         _report(job.work, error, user=False)
         return EXIT_TRANSIENT
-    except (LmcoreError, WarehouseError) as error:
-        _report(job.work, error, user=True)
-        return EXIT_USER
     except Exception as error:  # noqa: BLE001 - the boundary of the process: all is reported
-        _report(job.work, error, user=False)
-        return EXIT_BUG
+        # what the user can change is a ValueError or a KeyError as well; the rest is our bug
+        ours = isinstance(error, LmcoreError | WarehouseError)
+        user = ours and isinstance(error, ValueError | KeyError)
+        _report(job.work, error, user=user)
+        return EXIT_USER if user else EXIT_BUG
     (job.work / "result.json").write_text(json.dumps(asdict(job.result)))
     return 0
 
 
 def main() -> int:
     """Entry point."""
-    die_with_parent()
+    die_with_parent(int(sys.argv[2]))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     return run(JobSpec.load(Path(sys.argv[1])))
 

@@ -27,10 +27,12 @@ def count_outcomes(table: str, paths: Iterable[Path], rows_in: int | None) -> Ac
     ids: set[str] = set()
     rows = 0
     for path in paths:
-        data = pq.read_table(path, columns=[outcomes.id, outcomes.column])
+        columns = [outcomes.id, outcomes.column] if outcomes.column else [outcomes.id]
+        data = pq.read_table(path, columns=columns)
         rows += data.num_rows
-        counts.update(data.column(outcomes.column).to_pylist())
         ids.update(data.column(outcomes.id).to_pylist())
+        found = data.column(outcomes.column).to_pylist() if outcomes.column else []
+        counts.update(found or {outcomes.kept: data.num_rows})
     if len(ids) != rows:
         msg = (
             f"Found {rows:,d} rows for {len(ids):,d} distinct {outcomes.id} in {table}; "

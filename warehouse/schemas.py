@@ -28,11 +28,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """How a table's rows account for a stage's rows: the id, the outcome, and the word for kept."""
+    """How a table's rows account for a stage's rows: the id, the outcome, and the word for kept.
+
+    Without an outcome column every row is kept: the stage rejects nothing.
+    """
 
     id: str
-    column: str
-    kept: str
+    column: str = ""
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ _TABLES = (
         n_phones int phone numbers masked
         n_ips int IP addresses masked
         """,
+        Outcomes("doc_id"),
     ),
     _table(
         "clean_texts",
@@ -209,6 +213,7 @@ _TABLES = (
         length int tokens, the closing end-of-text token included
         n_bytes int UTF-8 bytes of its text
         """,
+        Outcomes("doc_id"),
     ),
     _table(
         "metrics",

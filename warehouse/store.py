@@ -126,6 +126,9 @@ class Store:
             text = (path / MANIFEST).read_text()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except UnicodeDecodeError as error:
+            msg = f"Found the manifest of {path}, which is no text; expected our JSON; rebuild it."
+            raise CorruptArtifactError(msg) from error
         return Artifact(path, Manifest.from_json(text))
 
     def lookup(self, kind: str, key: str) -> Artifact | None:
@@ -139,6 +142,14 @@ class Store:
             self.discard(kind, key)
             return None
         return artifact
+
+    def verify(self, kind: str, key: str) -> None:
+        """Hash every file of an artifact again; CorruptArtifactError when one differs."""
+        artifact = self.read(kind, key)
+        if artifact is None:
+            msg = f"Found no manifest in {self.path_of(kind, key)}; expected one; rebuild it."
+            raise CorruptArtifactError(msg)
+        self.check(artifact, rehash=True)
 
     def check(self, artifact: Artifact, *, rehash: bool) -> None:
         """Compare files with the manifest; CorruptArtifactError on the first that differs."""
@@ -266,6 +277,7 @@ class Store:
             winner = self.lookup(manifest.kind, manifest.key)
             if winner is not None:
                 return winner
+            self.discard(manifest.kind, manifest.key)  # a folder without a manifest
             staged.rename(target)
         _fsync(target.parent)
         return Artifact(target, manifest)

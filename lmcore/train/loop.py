@@ -27,6 +27,7 @@ from pathlib import Path
 from types import FrameType
 
 from lmcore.errors import InputError
+from lmcore.lifeline import die_with_parent
 from lmcore.model.files import save_weights
 from lmcore.train.checkpoint import (
     METRICS_FILE,
@@ -227,4 +228,5 @@ def _report(spec: TrainSpec, world: World, outcome: str, message: str) -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent()  # torchrun starts its processes in sessions of their own
     sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,8 @@
 
 Nothing here feeds back into a stage: the truth is read after everything has been decided.
 Duplicates count as found when the document was removed or lost its twin; near duplicates are
-those with a true Jaccard similarity of at least 0.8.
+those with a true Jaccard similarity of at least 0.8. A measure without a single case has no row:
+a share of nothing is neither good nor bad.
 """
 
 from collections import Counter
@@ -10,18 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lmcore.crawl.record import hash_id
 from lmcore.curate.calibration import roc_auc
-from tasks.curation import CLEAN_TEXTS, SCORES
+from tasks.curation import CLEAN_TEXTS, DECISIONS, SCORES
 from tasks.extraction import RECORDS, TEXTS
 from tasks.job import Job, Row, read_all
 from tasks.sources import TRUTH
 from warehouse.parquet import read_rows
 
 NEAR = 0.8
+NO_LANGUAGE = (None, "la")
+"""Languages of pages without a truth to decide by: none known, and the blind text of spam"""
 Rows = Mapping[str, Row]
 
 
 def judge(job: Job) -> None:
-    """Score extraction, languages, classifiers, masking and deduplication."""
+    """Score extraction, languages, classifiers, masking, decisions and deduplication."""
     truth = {
         hash_id(str(row["warc_file"]), str(row["warc_record_id"])): row
         for row in read_rows(job.path("truth") / TRUTH)
@@ -31,12 +34,17 @@ def judge(job: Job) -> None:
     texts = {str(row["doc_id"]): str(row["text"]) for row in read_all(extracted, TEXTS)}
     clean = {str(row["doc_id"]): str(row["text"]) for row in read_all(annotated, CLEAN_TEXTS)}
     scores = {str(row["doc_id"]): row for row in read_all(annotated, SCORES)}
+    outcomes = {
+        str(row["doc_id"]): str(row["outcome"])
+        for row in read_rows(job.path("decided") / DECISIONS)
+    }
     rows = [
         *_judge_extraction(truth, records, texts),
         *_judge_language(truth, scores),
         *_judge_classifier("quality", "is_high_quality", truth, scores),
         *_judge_classifier("toxicity", "is_toxic", truth, scores),
         *_judge_masking(truth, texts, clean),
+        *_judge_decisions(truth, outcomes),
         *_judge_duplicates(truth, job),
     ]
     job.write("stage_quality", "stage_quality.parquet", rows)
@@ -46,9 +54,11 @@ def _row(stage: str, measure: str, value: float, target: float | None, n: int) -
     return {"stage": stage, "measure": measure, "value": value, "target": target, "n": n}
 
 
-def _share(hits: Iterable[bool]) -> tuple[float, int]:
-    found = list(hits)
-    return (sum(found) / len(found) if found else 1.0), len(found)
+def _mean(stage: str, measure: str, target: float | None, found: Iterable[float]) -> Iterator[Row]:
+    """The row of a mean, or of a share where the cases are true or false; none without cases."""
+    cases = [float(case) for case in found]
+    if cases:
+        yield _row(stage, measure, sum(cases) / len(cases), target, len(cases))
 
 
 def word_f1(found: str, gold: str) -> float:
@@ -59,22 +69,21 @@ def word_f1(found: str, gold: str) -> float:
 
 
 def _judge_extraction(truth: Rows, records: Rows, texts: Mapping[str, str]) -> Iterator[Row]:
-    outcomes, n = _share(
+    hits = (
         doc_id in records and records[doc_id]["outcome"] in str(row["expected_outcome"]).split("|")
         for doc_id, row in truth.items()
     )
-    yield _row("extract", "outcome as expected", outcomes, 0.95, n)
+    yield from _mean("extract", "outcome as expected", 0.95, hits)
     pages = [(doc_id, row) for doc_id, row in truth.items() if row["expected_outcome"] == "page"]
-    f1 = [word_f1(texts.get(doc_id, ""), str(row["main_text"])) for doc_id, row in pages]
-    yield _row("extract", "word F1 of main text", sum(f1) / max(1, len(f1)), 0.9, len(f1))
-    lines = [
-        line in texts[doc_id]
+    f1 = (word_f1(texts.get(doc_id, ""), str(row["main_text"])) for doc_id, row in pages)
+    yield from _mean("extract", "word F1 of main text", 0.9, f1)
+    lines = (
+        line not in texts[doc_id]
         for doc_id, row in pages
         if doc_id in texts
         for line in _list(row["boilerplate"])
-    ]
-    leaked, n = _share(lines)
-    yield _row("extract", "boilerplate lines kept out", 1 - leaked if n else 1.0, None, n)
+    )
+    yield from _mean("extract", "boilerplate lines kept out", None, lines)
 
 
 def _list(value: object) -> list[str]:
@@ -84,8 +93,8 @@ def _list(value: object) -> list[str]:
 
 def _judge_language(truth: Rows, scores: Rows) -> Iterator[Row]:
     known = [(d, row) for d, row in truth.items() if row["language"] is not None and d in scores]
-    accuracy, n = _share(scores[doc_id]["language"] == row["language"] for doc_id, row in known)
-    yield _row("annotate", "language accuracy", accuracy, 0.95, n)
+    hits = (scores[doc_id]["language"] == row["language"] for doc_id, row in known)
+    yield from _mean("annotate", "language accuracy", 0.95, hits)
 
 
 def _judge_classifier(name: str, label: str, truth: Rows, scores: Rows) -> Iterator[Row]:
@@ -115,10 +124,37 @@ def _judge_masking(
         for kind in ("emails", "phones", "ips")
     }
     for kind, found in gone.items():
-        recall, n = _share(found)
-        yield _row("annotate", f"masked {kind} recall", recall, 0.98, n)
-    recall, n = _share(hit for found in gone.values() for hit in found)
-    yield _row("annotate", "masked PII recall", recall, 0.98, n)
+        yield from _mean("annotate", f"masked {kind} recall", 0.98, found)
+    everything = (hit for found in gone.values() for hit in found)
+    yield from _mean("annotate", "masked PII recall", 0.98, everything)
+
+
+def _judge_decisions(truth: Rows, outcomes: Mapping[str, str]) -> Iterator[Row]:
+    """Of the pages that reached the decision: what should stay stays, what should go goes.
+
+    The truth calls for good English pages. A page that was kept and later removed as a duplicate
+    counts as kept; one that may be no page at all, or is in no known language, does not count.
+    """
+    known = [
+        (row, outcomes[doc_id] == "kept")
+        for doc_id, row in truth.items()
+        if doc_id in outcomes
+        and row["expected_outcome"] == "page"
+        and row["language"] not in NO_LANGUAGE
+    ]
+    english = [(row, kept) for row, kept in known if row["language"] == "en"]
+    abusive = (not kept for row, kept in known if row["is_toxic"] is True)
+    yield from _mean("decide", "abusive pages rejected", 0.95, abusive)
+    poor = (not kept for row, kept in english if row["is_high_quality"] is False)
+    yield from _mean("decide", "low-quality English pages rejected", 0.9, poor)
+    foreign = (not kept for row, kept in known if row["language"] != "en")
+    yield from _mean("decide", "pages in other languages rejected", 0.95, foreign)
+    good = (kept for row, kept in english if row["is_high_quality"] is True)
+    yield from _mean("decide", "good English pages kept", 0.95, good)
+    right = (
+        row["language"] == "en" and row["is_high_quality"] is True for row, kept in known if kept
+    )
+    yield from _mean("decide", "kept pages that are good English ones", 0.95, right)
 
 
 def _judge_duplicates(truth: Rows, job: Job) -> Iterator[Row]:
@@ -142,10 +178,10 @@ def _judge_duplicates(truth: Rows, job: Job) -> Iterator[Row]:
         wanted = [
             (a, b) for a, b, row in entered if row["duplicate_kind"] == kind and _is_right(row)
         ]
-        recall, n = _share(a in removed or b in removed for a, b in wanted)
-        yield _row("deduplicate", f"{kind} duplicate recall", recall, 0.95, n)
-    precision, n = _share(_is_right(row) for row in removed.values())
-    yield _row("deduplicate", "precision (true Jaccard >= 0.8)", precision, 1.0, n)
+        hits = (a in removed or b in removed for a, b in wanted)
+        yield from _mean("deduplicate", f"{kind} duplicate recall", 0.95, hits)
+    right = (_is_right(row) for row in removed.values())
+    yield from _mean("deduplicate", "precision (true Jaccard >= 0.8)", 1.0, right)
     yield from _judge_against_plan(pairs, removed, truth)
 
 
@@ -164,7 +200,5 @@ def _judge_against_plan(
             doc_id = group[doc_id]
         return doc_id
 
-    precision, n = _share(
-        root(doc_id) == root(str(row["survivor_id"])) for doc_id, row in removed.items()
-    )
-    yield _row("deduplicate", "removed within a planted group", precision, 1.0, n)
+    planted = (root(doc_id) == root(str(row["survivor_id"])) for doc_id, row in removed.items())
+    yield from _mean("deduplicate", "removed within a planted group", 1.0, planted)

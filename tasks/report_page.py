@@ -1,8 +1,10 @@
 """The report: one self-contained HTML page of a run, made from the catalog alone.
 
 Every section is a handful of rows and perhaps a figure; one whose rows are missing is left out.
-Text from the web is escaped and never becomes a link. Without ``timings`` equal work gives equal
-bytes, so the page can be an artifact. Cost: about 3 s and 300 kB for 4,000 pages.
+Text from the web is escaped and never becomes a link. With a given ``config`` the page is an
+artifact, a function of the run's rows and that configuration alone: what differs between runs over
+equal rows (the recipe's name, run ids, times, paths, keys, checkpoints) is not in it. Cost: about
+3 s and 300 kB for 4,000 pages.
 """
 
 import json
@@ -15,12 +17,13 @@ from markupsafe import Markup
 
 from tasks import report_figures as figures
 from warehouse.catalog import query
-from warehouse.lineage import find_pages
+from warehouse.lineage import MODEL_KINDS, Node, find_pages
 from warehouse.questions import named
 from warehouse.views import STAGES
 
 Row = Mapping[str, object]
 Rows = Sequence[Row]
+Sections = Mapping[str, Mapping[str, object]]
 
 _N_SHOWN = 12
 _SCORES = (
@@ -36,8 +39,18 @@ _ALIGNMENT = (
 _NONE = "\u2013"
 
 
-def render(connection: duckdb.DuckDBPyConnection, out: Path, *, timings: bool = True) -> None:
-    """Write the report of the connection's run; ``timings`` adds what differs between equal runs."""
+def render(
+    connection: duckdb.DuckDBPyConnection,
+    out: Path,
+    *,
+    config: Sections | None = None,
+    timings: bool = True,
+) -> None:
+    """Write the report of the connection's run; ``timings`` adds what differs between equal runs.
+
+    Thresholds and settings are those of ``config``, and the page then says nothing of the run
+    itself, times included; without one they are those that the run recorded.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -48,19 +61,27 @@ def render(connection: duckdb.DuckDBPyConnection, out: Path, *, timings: bool = 
     environment.filters |= {"count": _to_count, "number": _to_number, "percent": _to_percent}
     page = environment.get_template("report.html")
     aside = out.with_name(f".{out.name}.writing")
-    aside.write_text(page.render(_sections(connection, timings)), encoding="utf-8")
+    run = {} if config is not None else _run(connection)
+    if config is None:
+        config = json.loads(str(run.get("config") or "{}"))
+        if not timings:  # how fast and where: no part of the work
+            config = {name: section for name, section in config.items() if name != "resources"}
+    aside.write_text(page.render(_sections(connection, run, config, timings)), encoding="utf-8")
     aside.replace(out)
 
 
-def _sections(connection: duckdb.DuckDBPyConnection, timings: bool) -> dict[str, object]:
-    run = next(iter(_ask(connection, "SELECT * FROM runs WHERE is_selected")), {})
-    config = json.loads(str(run.get("config") or "{}"))
-    if not timings:
-        config.pop("resources", None)  # how fast and where: no part of the work
+def _run(connection: duckdb.DuckDBPyConnection) -> Row:
+    return next(iter(_ask(connection, "SELECT * FROM runs WHERE is_selected")), {})
+
+
+def _sections(
+    connection: duckdb.DuckDBPyConnection, run: Row, config: Sections, timings: bool
+) -> dict[str, object]:
+    """Everything that the page shows; ``run`` is empty where nothing of the run may be shown."""
     return {
         "run": run,
         "timings": timings,
-        "config": json.dumps(config, indent=1, ensure_ascii=False),
+        "config": json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False),
         "tiles": _tiles(connection),
         "funnel": _funnel(connection),
         "rejections": _ask(connection, _REJECTIONS),
@@ -76,7 +97,7 @@ def _sections(connection: duckdb.DuckDBPyConnection, timings: bool) -> dict[str,
         "samples": _samples(connection),
         "judged": _ask(connection, "SELECT * FROM stage_quality ORDER BY stage, measure"),
         "example": _example(connection),
-        "steps": _ask(connection, _STEPS) if timings else [],
+        "steps": _ask(connection, _STEPS) if timings and run else [],
         "artifacts": _ask(connection, _ARTIFACTS),
     }
 
@@ -111,7 +132,7 @@ _ARTIFACTS = """
     FROM artifacts AS a
     WHERE a.key IN (
         SELECT key FROM run_artifacts JOIN runs USING (run_id)
-        WHERE is_selected AND state IN ('hit', 'ran'))
+        WHERE is_selected AND state IN ('hit', 'ran') AND kind <> 'checkpoint')
     GROUP BY a.kind ORDER BY a.kind
 """
 
@@ -273,16 +294,26 @@ def _samples(connection: duckdb.DuckDBPyConnection) -> Rows:
 def _example(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
     """One document all the way: the training document of highest quality."""
     sql = """
-        SELECT doc_id, title, left(text, 280) AS text FROM documents WHERE split = 'train'
-        ORDER BY quality DESC NULLS LAST, doc_id LIMIT 1
+        SELECT doc_id, url, title, left(text, 280) AS text, warc_file, warc_offset, warc_length
+        FROM documents WHERE split = 'train' ORDER BY quality DESC NULLS LAST, doc_id LIMIT 1
     """
     for found in _ask(connection, sql):
         used = {str(row["key"]) for row in _ask(connection, _USED)}
         (page, *_) = find_pages(connection, str(found["doc_id"]))
         places = [place for place in page.places if place.tokens.key in used]
-        models = [node for place in places for node in place.models if node.key in used]
-        return {**found, "page": page, "places": places, "models": models}
+        models = {node for place in places for node in place.models if _is_shown(node, used)}
+        return {
+            **found,
+            "outcomes": page.outcomes,
+            "places": places,
+            "models": sorted(models, key=lambda node: (MODEL_KINDS.index(node.kind), node.name)),
+        }
     return {}
+
+
+def _is_shown(node: Node, used: set[str]) -> bool:
+    """A model of the run; its checkpoints are no result, and may be gone tomorrow."""
+    return node.key in used and node.kind != "checkpoint"
 
 
 _USED = "SELECT key FROM run_artifacts JOIN runs USING (run_id) WHERE is_selected"

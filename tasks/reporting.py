@@ -1,4 +1,4 @@
-"""Everything a run made, on one page. Measurements that vary stay out: equal work, equal page."""
+"""Everything a run made, on one page: a function of its artifacts and settings, never of the run."""
 
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from warehouse.store import Store
 
 
 def report(job: Job) -> None:
-    """Render the report of the run this step belongs to."""
-    connection = catalog.connect(Store(Path(job.spec.store)), job.spec.run_id)
-    render(connection, job.out / "report.html", timings=False)
+    """Render the report over the artifacts of the run this step belongs to."""
+    recipe = job.spec.config["recipe"]
+    assert isinstance(recipe, dict)
+    with catalog.connect(Store(Path(job.spec.store)), job.spec.run_id) as connection:
+        render(connection, job.out / "report.html", config=recipe, timings=False)

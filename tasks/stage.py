@@ -125,10 +125,9 @@ def _build(
     context: Context, step: Step, identity: Identity, store: Store, record: runs.StepRecord
 ) -> tuple[Artifact, runs.StepRecord]:
     started = time.monotonic()
-    with store.stage(identity) as staging, store.scratch(identity) as work:
-        record = replace(record, work_dir=str(work))
-        runs.save_step(store, context.run_id, record)
-        try:
+    try:
+        with store.stage(identity) as staging, store.scratch(identity) as work:
+            runs.save_step(store, context.run_id, replace(record, work_dir=str(work)))
             usage = _run_body(context, step, staging, work)
             result = Result(**json.loads((work / "result.json").read_text()))
             staging.tables = result.tables
@@ -136,10 +135,11 @@ def _build(
             staging.rows_in = result.rows_in
             staging.attributes = result.attributes
             artifact = store.commit(staging)
-        except Exception as error:
-            failed = replace(record, state="failed", work_dir="", error=str(error))
-            runs.save_step(store, context.run_id, failed)
-            raise
+    except Exception as error:
+        # what was staged is gone by now: on a full disk that makes the room for this record
+        failed = replace(record, state="failed", error=str(error))
+        runs.save_step(store, context.run_id, failed)
+        raise
     return artifact, replace(
         record,
         seconds=round(time.monotonic() - started, 3),

@@ -66,3 +66,38 @@ def lose(job):
     rows = [{"doc_id": str(i), "outcome": "kept"} for i in range(2)]
     job.write("decisions", "decisions.parquet", rows)
     job.account("decisions", 3)
+
+
+def waver(job):
+    """Fail by weather the first time and write the second; each attempt leaves its moment."""
+    attempts = Path(str(job.spec.config["folder"]), "attempts.txt")
+    with attempts.open("a") as file:
+        file.write(f"{time.time()}\n")
+    if len(attempts.read_text().splitlines()) == 1:
+        raise TransientError("the network is down")
+    write(job)
+
+
+def refuse_once(job):
+    """Refuse the first time; a second time must not come."""
+    attempts = Path(str(job.spec.config["folder"]), "attempts.txt")
+    with attempts.open("a") as file:
+        file.write(f"{time.time()}\n")
+    if len(attempts.read_text().splitlines()) == 1:
+        refuse(job)
+    write(job)
+
+
+def flood(job):
+    """Write until nothing fits, as a stage that meets a full disk in its middle."""
+    with (job.out / "flood.bin").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 16))
+
+
+def drown(job):
+    """Fill the disk to its last byte and end without a word."""
+    try:
+        flood(job)
+    except OSError:
+        os._exit(1)

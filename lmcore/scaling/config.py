@@ -86,6 +86,11 @@ class ScalingConfig:
                     f"found scaling.{name} {values}; expected one or more, all different; "
                     "list each once"
                 )
+        if len({f"{budget:.6g}" for budget in self.budgets}) < len(self.budgets):
+            raise ConfigError(
+                f"found scaling.budgets {self.budgets}; expected them to differ in the first six "
+                "digits, which name the runs; move them apart"
+            )
         if not all(0.0 < budget < float("inf") for budget in self.budgets):
             raise ConfigError(
                 f"found scaling.budgets {self.budgets}; expected FLOPs above 0; raise them"

@@ -93,7 +93,7 @@ def _point(
     steps = max(1, round(budget / (6 * n_params * step_tokens)))
     n_tokens = steps * step_tokens
     return SweepPoint(
-        name=f"c{budget!r}-d{d_model}-l{n_layers}",
+        name=f"c{budget:.6g}-d{d_model}-l{n_layers}",
         budget_flops=budget,
         flops=6.0 * n_params * n_tokens,
         d_model=d_model,

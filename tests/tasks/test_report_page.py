@@ -8,7 +8,7 @@ import pytest
 from factories import commit, make_store, record_run, row
 
 from tasks.report_page import render
-from warehouse.catalog import connect
+from warehouse.catalog import connect, query
 
 SECTIONS = {"funnel", "rejections", "scores", "duplicates", "lines", "hosts", "training", "scaling", "alignment",
             "samples", "truth", "lineage", "run"}  # fmt: skip
@@ -109,6 +109,65 @@ def test_render_without_timings_gives_equal_bytes_for_equal_work(full, tmp_path)
     one = report(full, tmp_path / "one.html", timings=False)
     assert report(again, tmp_path / "two.html", timings=False) == one
     assert "seconds</th>" not in one
+
+
+RECIPE = {
+    "sample": {"n_pages": 60},
+    "curate": {"min_quality": 0.4, "max_toxicity": 0.7, "languages": ["en"]},
+}
+
+
+def store_of_run(root, path, *, seed=0, checkpoints=True):
+    """A store over equal rows whose keys, run and recorded settings differ."""
+    store = make_store(root)
+    corpus = factories.commit_corpus(store, {"seed": seed})
+    made = [*corpus, *factories.commit_tokens(store, corpus[-1])]
+    made += factories.commit_models(store, *made[-2:])
+    for artifact in made:
+        if artifact.manifest.kind == "checkpoint" and not checkpoints:
+            store.discard("checkpoint", artifact.key)
+    config = {"corpus": {"warcs": f"{path}/*.warc.gz"}, "resources": {"workers": seed}}
+    results = [artifact for artifact in made if artifact.manifest.kind != "checkpoint"]
+    return store, record_run(store, results, recipe=f"recipe-{path}", config=config)
+
+
+def test_render_given_config_is_a_function_of_rows_and_config_alone(tmp_path):
+    one, first = store_of_run(tmp_path / "one", "/home/ada")
+    two, second = store_of_run(tmp_path / "two", "/home/bob", seed=1, checkpoints=False)
+    page = report(one, tmp_path / "one.html", config=RECIPE, timings=False)
+    backwards = {name: dict(reversed(RECIPE[name].items())) for name in reversed(RECIPE)}
+    assert report(two, tmp_path / "two.html", config=backwards, timings=False) == page
+    assert Page(page).ids == SECTIONS
+    keys = {artifact.key[:8] for store in (one, two) for artifact in store.artifacts()}
+    for unwanted in ("/home/", "recipe-", "workers", first, second, *keys):
+        assert unwanted not in page
+
+
+def test_render_given_config_ignores_other_runs_of_the_store(tmp_path):
+    store, _ = store_of_run(tmp_path / "store", "/home/ada")
+    alone = report(store, tmp_path / "alone.html", config=RECIPE, timings=False)
+    moved = row("records", record_id=best_page(store), warc_file="a-earlier.warc.gz", warc_offset=0,
+                warc_length=9, url="https://moved.example/", title="moved", outcome="page")  # fmt: skip
+    record_run(
+        store, [commit(store, "extract/other", tables={"records": [moved]})], status="stopped"
+    )
+    assert report(store, tmp_path / "beside.html", config=RECIPE, timings=False) == alone
+
+
+def best_page(store):
+    sql = "SELECT doc_id FROM documents WHERE split = 'train' ORDER BY quality DESC, doc_id LIMIT 1"
+    with connect(store) as connection:
+        ((doc_id,),) = query(connection, sql)[1]
+    return doc_id
+
+
+def test_render_given_config_shows_its_thresholds_and_settings(full, tmp_path):
+    page = report(full, tmp_path / "one.html", config=RECIPE, timings=False)
+    other = {**RECIPE, "curate": {**RECIPE["curate"], "min_quality": 0.45}}
+    assert report(full, tmp_path / "other.html", config=other, timings=False) != page
+    assert "keeps from 0.4<" in page
+    assert "keeps from 0.3<" not in page  # what the run recorded
+    assert "n_pages" in page
 
 
 def test_render_partial_run_leaves_out_what_it_has_not(tmp_path):

@@ -1,14 +1,34 @@
 """One step from identity to artifact: hits, misses, failures, deadlines. Real worker processes."""
 
 import dataclasses
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from tasks_bench import context_of, make_step
+from tasks_bench import Bench, context_of, make_step
 
 from tasks.errors import DeadlineError, StageError, TransientStageError, UserStageError
 from tasks.stage import execute, identify
 from warehouse import runs
+from warehouse.errors import DiskFullError
+
+SMALL_DISK_BYTES = 4 << 20
+
+
+@pytest.fixture
+def small_bench(tmp_path):
+    """A bench whose store lies on a disk of a few megabytes of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "tmpfs", str(disk)]
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(["mount", *options], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("needs the right to mount a small disk")
+    yield Bench(disk)
+    subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_step_run_twice_hits_the_second_time(bench):
@@ -87,3 +107,28 @@ def test_rows_lost_by_a_body_fail_the_commit(bench):
     with pytest.raises(Exception, match="2 outcomes .* for 3 rows"):
         execute(context_of(bench), make_step(bench, body="lose"), {})
     assert list(bench.store.artifacts()) == []
+
+
+@pytest.mark.parametrize("body", ["flood", "drown"])
+def test_full_disk_is_one_paragraph_and_loses_nothing_committed(small_bench, body):
+    store = small_bench.store
+    committed = execute(context_of(small_bench), make_step(small_bench, body="write"), {})
+    with pytest.raises(DiskFullError) as caught:
+        execute(context_of(small_bench), make_step(small_bench, body=body, value=8), {})
+    assert "no room left" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list(store.staging.iterdir()) == []
+    (artifact,) = store.artifacts()
+    assert artifact.content == committed.content
+    store.check(artifact, rehash=True)
+    assert execute(context_of(small_bench), make_step(small_bench, body="write"), {}).cached
+
+
+@pytest.mark.parametrize("body", ["flood", "drown"])
+def test_full_disk_step_is_recorded_as_failed_and_runs_once_there_is_room(small_bench, body):
+    with pytest.raises(DiskFullError):
+        execute(context_of(small_bench), make_step(small_bench, body=body), {})
+    (record,) = runs.steps(small_bench.store, small_bench.run_id)
+    assert (record.state, record.work_dir) == ("failed", "")
+    assert "no room left" in record.error
+    assert not execute(context_of(small_bench), make_step(small_bench, body="write"), {}).cached

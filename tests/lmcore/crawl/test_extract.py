@@ -30,7 +30,7 @@ CASES = {
         (http(HTML, mime=""), {}),
         (http(HTML, mime="application/xhtml+xml"), {}),
         (http(HTML, mime="TEXT/HTML"), {}),
-        (http(gzip.compress(HTML), "200 OK", "text/html", "Content-Encoding: gzip"), {}),
+        (http(gzip.compress(HTML, mtime=0), "200 OK", "text/html", "Content-Encoding: gzip"), {}),
         (HTML, {"kind": "resource", "mime": "text/html"}),
         (b"Plain words.", {"kind": "conversion", "mime": "text/plain"}),
     ],
@@ -77,13 +77,13 @@ CASES = {
         (http(HTML + b" " * 900000), {}),
         (
             http(
-                gzip.compress(HTML + bytes(300000)), "200 OK", "text/html", "Content-Encoding: gzip"
+                gzip.compress(HTML + bytes(300000), mtime=0), "200 OK", "text/html", "Content-Encoding: gzip"
             ),
             {},
         ),
     ],
     "bad_encoding": [
-        (http(gzip.compress(HTML)[:60], "200 OK", "text/html", "Content-Encoding: gzip"), {})
+        (http(gzip.compress(HTML, mtime=0)[:60], "200 OK", "text/html", "Content-Encoding: gzip"), {})
     ],
     "bad_charset": [(http(b"<p>" + bytes(range(256)) * 20), {})],
     "too_deep": [(http(b"<div>" * 5000), {})],
@@ -169,7 +169,7 @@ def test_extract_archive_repeated_record_ids_are_told_apart_by_place(record, tmp
         b"not an archive\n" * 100,
         b"\x1f\x8b\x08",
         bytes(9000),
-        gzip.compress(b"some text"),
+        gzip.compress(b"some text", mtime=0),
         b"\x28\xb5\x2f\xfd\xff",
         b"PK\x03\x04...",
     ],

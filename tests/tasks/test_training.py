@@ -1,0 +1,175 @@
+"""Checkpoints as artifacts: found again, passed over when damaged or of another run, kept once."""
+
+import dataclasses
+import json
+import random
+
+import pytest
+
+from lmcore.model.config import ModelConfig
+from lmcore.tokenizer.config import TokenizerConfig
+from lmcore.tokenizer.train import train_bpe
+from lmcore.tokens.config import TokensConfig
+from lmcore.tokens.shards import write_shards
+from lmcore.train import loop
+from lmcore.train.config import TrainConfig
+from lmcore.train.spec import TrainSpec
+from tasks import training
+from tasks.job import Job, JobInput, JobSpec
+from warehouse.artifact import MANIFEST
+
+VOCAB_SIZE = 280
+MODEL = ModelConfig(d_model=16, n_layers=1, n_heads=2, context_length=16)
+TRAIN = TrainConfig(
+    steps=6,
+    batch_size=4,
+    warmup_steps=2,
+    eval_every=6,
+    eval_batches=1,
+    checkpoint_every=2,
+    threads=1,
+)
+STEPS = (2, 4, 6)
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    """A finished run of a micro model, with its three checkpoints."""
+    folder = tmp_path_factory.mktemp("run")
+    words = ["crawl", "page", "token", "shard", "batch", "loss", "model", "step"]
+    rng = random.Random(0)
+    texts = [" ".join(rng.choices(words, k=60)) + f" {i}." for i in range(40)]
+    tokenizer = train_bpe(texts, TokenizerConfig(vocab_size=VOCAB_SIZE))
+    documents = [(str(i), text) for i, text in enumerate(texts)]
+    write_shards(documents, tokenizer, folder, TokensConfig(validation_fraction=0.2))
+    spec = TrainSpec(
+        model=MODEL,
+        train=TRAIN,
+        vocab_size=VOCAB_SIZE,
+        shards_dir=folder,
+        out_dir=folder / "out",
+    )
+    assert loop.run(spec)
+    return spec
+
+
+@pytest.fixture
+def job(bench, spec):
+    return make_job(bench, spec)
+
+
+def make_job(bench, spec, *, model=MODEL, train=TRAIN, tokens="the tokens"):
+    """The job of a pretraining; keywords change what enters its identity."""
+    entries = {"tokens": tokens, "tokenizer": "the tokenizer"}
+    return Job(
+        JobSpec(
+            step="pretrain",
+            stage="pretrain",
+            body="tasks.pretraining:pretrain",
+            key="0" * 64,
+            config={"model": dataclasses.asdict(model), "pretrain": dataclasses.asdict(train)},
+            inputs=[
+                JobInput(name, name, "", content, "", str(spec.shards_dir))
+                for name, content in entries.items()
+            ],
+            out=str(bench.path / "out"),
+            work=str(bench.path / "work"),
+            store=str(bench.store.root),
+            run_id=bench.run_id,
+            workers=1,
+        )
+    )
+
+
+def commit_all(job, spec):
+    training._commit_new(job, spec, set())
+
+
+def step_of(artifact):
+    return json.loads((artifact.path / "state.json").read_text())["step"]
+
+
+def test_every_checkpoint_is_committed_and_the_newest_is_found(job, spec):
+    assert training.newest_checkpoint(job, TRAIN) is None
+    commit_all(job, spec)
+    committed = sorted(artifact.manifest.name for artifact in job.store.artifacts())
+    assert committed == [f"pretrain/step-{step:06d}" for step in STEPS]
+    newest = training.newest_checkpoint(job, TRAIN)
+    assert step_of(newest) == STEPS[-1]
+    for path in (spec.out_dir / "checkpoints" / "step-000006").iterdir():
+        assert (newest.path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_last_step_off_the_interval_is_found_too(bench, spec):
+    uneven = dataclasses.replace(TRAIN, checkpoint_every=4)
+    job = make_job(bench, spec, train=uneven)
+    commit_all(job, spec)
+    assert step_of(training.newest_checkpoint(job, uneven)) == STEPS[-1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train": dataclasses.replace(TRAIN, lr=TRAIN.lr / 2)},
+        {"train": dataclasses.replace(TRAIN, seed=TRAIN.seed + 1)},
+        {"model": dataclasses.replace(MODEL, rope_theta=MODEL.rope_theta * 2)},
+        {"tokens": "other tokens"},
+    ],
+    ids=["lr", "seed", "model", "tokens"],
+)
+def test_checkpoint_of_another_configuration_is_not_used(bench, job, spec, changes):
+    commit_all(job, spec)
+    other = make_job(bench, spec, **changes)
+    assert training.newest_checkpoint(other, changes.get("train", TRAIN)) is None
+    assert training.newest_checkpoint(job, TRAIN) is not None
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
+def test_damaged_checkpoint_is_passed_over_for_the_one_before(job, spec, name):
+    commit_all(job, spec)
+    damaged = training.newest_checkpoint(job, TRAIN)
+    content = bytearray((damaged.path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (damaged.path / name).write_bytes(content)
+    assert step_of(training.newest_checkpoint(job, TRAIN)) == STEPS[-2]
+    assert not damaged.path.exists()
+
+
+def test_checkpoint_with_a_file_missing_is_passed_over_for_the_one_before(job, spec):
+    commit_all(job, spec)
+    (training.newest_checkpoint(job, TRAIN).path / "optimizer.safetensors").unlink()
+    assert step_of(training.newest_checkpoint(job, TRAIN)) == STEPS[-2]
+
+
+def test_all_checkpoints_damaged_means_training_from_the_start(job, spec):
+    commit_all(job, spec)
+    for artifact in list(job.store.artifacts()):
+        (artifact.path / "model.safetensors").write_bytes(b"")
+    assert training.newest_checkpoint(job, TRAIN) is None
+
+
+def test_committing_a_step_twice_keeps_the_first(job, spec):
+    commit_all(job, spec)
+    first = {artifact.key: stamp(artifact) for artifact in job.store.artifacts()}
+    commit_all(job, spec)
+    assert {artifact.key: stamp(artifact) for artifact in job.store.artifacts()} == first
+    assert list(job.store.staging.iterdir()) == []
+
+
+def stamp(artifact):
+    stat = (artifact.path / MANIFEST).stat()
+    return stat.st_ino, stat.st_mtime_ns, artifact.content
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_run_from_a_committed_checkpoint_ends_in_the_same_bytes(job, spec, tmp_path, step):
+    commit_all(job, spec)
+    config = dataclasses.replace(TRAIN, checkpoint_every=step)
+    newest = next(a for a in job.store.artifacts() if step_of(a) == step)
+    resumed = dataclasses.replace(
+        spec, train=config, out_dir=tmp_path / "resumed", resume_dir=newest.path
+    )
+    assert loop.run(resumed)
+    for name in ("model.safetensors", "metrics.parquet"):
+        expected = (spec.out_dir / "final" / name).read_bytes()
+        assert (resumed.out_dir / "final" / name).read_bytes() == expected

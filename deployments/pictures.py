@@ -78,13 +78,13 @@ def main() -> int:
     FOLDER.mkdir(exist_ok=True)
     (report,) = [step for step in runs.steps(store, run.run_id) if step.stage == "report"]
     page = store.path_of("report", report.key) / "report.html"
-    shoot(page.as_uri(), FOLDER / "report.png", width=1280, height=2400)
+    shoot(page.as_uri(), FOLDER / "report.png", width=1280, height=1700)
     engine.configure(store.root, quiet=False)
     with engine.server() as address:
         os.environ["PREFECT_API_URL"] = f"{address}/api"
         flow_run = asyncio.run(_newest_flow_run())
         url = f"{address}/runs/flow-run/{flow_run}"
-        shoot(url, FOLDER / "flow_run.png", width=1440, height=1100)
+        shoot(url, FOLDER / "flow_run.png", width=1440, height=800)
     return 0
 
 

@@ -7,9 +7,11 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import BinaryIO
 
 from rich.console import Console
@@ -17,7 +19,8 @@ from rich.table import Table
 
 from flows import engine
 from lmcore.errors import LmcoreError
-from tasks.errors import DeadlineError, StageError, UserStageError
+from tasks.errors import DeadlineError, StageError
+from tasks.stage import INTERRUPTED
 from warehouse import runs
 from warehouse.errors import (
     CorruptArtifactError,
@@ -28,7 +31,7 @@ from warehouse.errors import (
 )
 from warehouse.store import Store, disk_errors
 
-EXIT_FAILED, EXIT_USER = 1, 2
+EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
 _MIN_FREE_BYTES = 256 << 20
 
 
@@ -97,6 +100,8 @@ def _replay(
 def _travel(store: Store, arguments: argparse.Namespace, runner: str) -> str:
     """Run the flow on Prefect's ephemeral engine, the user's server, or one of our own."""
     engine.configure(store.root, quiet=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     with contextlib.ExitStack() as stack:
         if runner != "threads" and "PREFECT_API_URL" not in os.environ:
             os.environ["PREFECT_API_URL"] = f"{stack.enter_context(engine.server())}/api"
@@ -110,6 +115,12 @@ def _travel(store: Store, arguments: argparse.Namespace, runner: str) -> str:
             locked=arguments.locked,
         )
         return run_id
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End every running step as well: their processes have sessions of their own."""
+    INTERRUPTED.set()
+    raise KeyboardInterrupt
 
 
 def _require_room(store: Store) -> None:
@@ -366,25 +377,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.call(arguments)
-    except (UserStageError, DeadlineError) as error:
-        print(f"c2m: {error}", file=sys.stderr)
-        return EXIT_USER
-    except (LmcoreError, WarehouseError) as error:
-        print(f"c2m: {error}", file=sys.stderr)
-        # what the user can change is a ValueError or a KeyError as well; the rest is our bug
-        return EXIT_USER if isinstance(error, ValueError | KeyError) else EXIT_FAILED
-    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        print(
-            f"c2m: Found that {error.filename} cannot be opened ({error.strerror}); "
-            "expected a file that can; name another.",
-            file=sys.stderr,
-        )
-        return EXIT_USER
-    except StageError as error:
-        print(f"c2m: {error}", file=sys.stderr)
-        return EXIT_FAILED
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        text, code = (
+            "interrupted; what was committed is kept: run it again to go on",
+            EXIT_INTERRUPTED,
+        )
+    except (StageError, LmcoreError, WarehouseError) as error:
+        # what the user can change is a ValueError or a KeyError as well; the rest is our bug
+        is_mistake = isinstance(error, ValueError | KeyError | DeadlineError)
+        text, code = str(error), EXIT_USER if is_mistake else EXIT_FAILED
+    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        text, code = (
+            f"Found that {error.filename} cannot be opened ({error.strerror}); "
+            "expected a file that can; name another.",
+            EXIT_USER,
+        )
+    else:
+        return code
+    print(f"c2m: {text}", file=sys.stderr)
     return code
 
 

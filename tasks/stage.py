@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 10.0
 _FULL_BYTES = 1 << 20
 _LOG_TAIL_LINES = 12
+INTERRUPTED = threading.Event()
+"""set by whoever wants every step of this process to end now"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +224,9 @@ def _supervise(work: Path, deadline_seconds: float, step: Step) -> _Usage:
                 return _Usage(
                     process.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
                 )
+            if INTERRUPTED.is_set():
+                msg = f"Found that {step.name} was interrupted; what was committed is kept."
+                raise StageError(msg)
             if time.monotonic() > end:
                 msg = (
                     f"Found {step.name} still running after {deadline_seconds:,.0f} s; expected "

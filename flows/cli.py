@@ -390,8 +390,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         text, code = str(error), EXIT_USER if is_mistake else EXIT_FAILED
     except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
         text, code = (
-            f"Found that {error.filename} cannot be opened ({error.strerror}); "
-            "expected a file that can; name another.",
+            (
+                f"Found that {error.filename} cannot be opened ({error.strerror}); "
+                "expected a file that can; name another."
+            ),
             EXIT_USER,
         )
     else:

@@ -77,13 +77,21 @@ CASES = {
         (http(HTML + b" " * 900000), {}),
         (
             http(
-                gzip.compress(HTML + bytes(300000), mtime=0), "200 OK", "text/html", "Content-Encoding: gzip"
+                gzip.compress(HTML + bytes(300000), mtime=0),
+                "200 OK",
+                "text/html",
+                "Content-Encoding: gzip",
             ),
             {},
         ),
     ],
     "bad_encoding": [
-        (http(gzip.compress(HTML, mtime=0)[:60], "200 OK", "text/html", "Content-Encoding: gzip"), {})
+        (
+            http(
+                gzip.compress(HTML, mtime=0)[:60], "200 OK", "text/html", "Content-Encoding: gzip"
+            ),
+            {},
+        )
     ],
     "bad_charset": [(http(b"<p>" + bytes(range(256)) * 20), {})],
     "too_deep": [(http(b"<div>" * 5000), {})],

@@ -78,10 +78,13 @@ asyncio.run(main())
 FINISHED = """
 import asyncio
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
+
+ENDED = FlowRunFilter(state={"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}})
 
 async def main():
     async with get_client() as client:
-        for run in await client.read_flow_runs(limit=100):
+        for run in await client.read_flow_runs(flow_run_filter=ENDED, limit=100):
             if run.auto_scheduled and run.state and run.parent_task_run_id is None:
                 print(run.state.type.value, run.state.name, (run.state.message or "")[:200])
 

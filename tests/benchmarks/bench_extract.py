@@ -81,9 +81,7 @@ def main():
             seconds["trafilatura"].append(spent / len(plain))
     # a page laid out by tables comes back from the peer as one row; ours takes it apart
     common = [
-        url
-        for url, text in plain.items()
-        if text and url in extracted and not text.startswith("|")
+        url for url, text in plain.items() if text and url in extracted and not text.startswith("|")
     ]
     equal = sum(plain[url].strip() == extracted[url].strip() for url in common)
     assert equal >= 0.95 * len(common), f"{equal} of {len(common)} texts agree"

@@ -223,7 +223,7 @@ _DOCUMENTS = View(
         lower(regexp_extract(r.url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#]*@)?([^/:?#]+)', 1))
             AS host,
         r.warc_file, r.warc_offset, r.warc_length, r.date, r.http_status, r.mime, r.charset,
-        r.title, coalesce(u.text, c.text, t.text) AS text,
+        r.title, coalesce(u.text, nullif(c.text, ''), t.text) AS text,
         coalesce(d.outcome, 'kept') = 'kept' AND coalesce(o.outcome, 'kept') = 'kept' AS kept,
         CASE WHEN d.outcome <> 'kept' THEN 'decide'
             WHEN o.outcome <> 'kept' THEN 'deduplicate' END AS stage,

@@ -1,34 +1,18 @@
 """Whole runs through the command line: cached, changed, empty, on a full disk, on every runner."""
 
-import json
 import os
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from commands import ask, c2m
 
 from warehouse import runs
 from warehouse.store import Store
 
-ROOT = Path(__file__).parents[2]
-WARCS = Path(os.environ.get("C2M_SHARED_DATA", ROOT.parent / "shared" / "data")) / "webpages"
 SECOND_RUN_SECONDS = 30
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-
-
-def c2m(store, *arguments):
-    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    return subprocess.run(
-        [sys.executable, "-m", "flows", *arguments, "--store", str(store)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
 
 
 def run(store, *arguments):
@@ -37,12 +21,6 @@ def run(store, *arguments):
     opened = Store(store)
     last = runs.all_runs(opened)[-1]
     return {record.step: record for record in runs.steps(opened, last.run_id)}, done.stdout
-
-
-def ask(store, question):
-    done = c2m(store, "sql", question, "--format", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")

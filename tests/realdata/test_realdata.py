@@ -3,11 +3,10 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import ask, c2m
 
 ROOT = Path(__file__).parents[2]
 PAGES = Path(os.environ.get("C2M_SHARED_DATA", ROOT.parent / "shared" / "data")) / "webpages"
@@ -17,24 +16,6 @@ pytestmark = [
     pytest.mark.timeout(2400),
     pytest.mark.skipif(not PAGES.is_dir(), reason="no folder of real pages"),
 ]
-
-
-def c2m(store, *arguments):
-    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    return subprocess.run(
-        [sys.executable, "-m", "flows", *arguments, "--store", str(store)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=2000,
-    )
-
-
-def ask(store, question):
-    done = c2m(store, "sql", question, "--format", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +43,7 @@ def realdata(tmp_path_factory):
         "dpo.steps=5",
         "--set",
         "grpo.steps=2",
+        seconds=2000,
     )
     yield store, done
     shutil.rmtree(store, ignore_errors=True)

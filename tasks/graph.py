@@ -104,9 +104,9 @@ _STAGES = (
           title="train the tokenizer", deadline_seconds=6 * _HOUR),
     Stage(name="tokens", part="tokenizer", body="tasks.tokenization:tokens",
           title="write token shards", deadline_seconds=6 * _HOUR),
-    Stage(name="pretrain", part="pretraining", body="tasks.pretraining:pretrain",
+    Stage(name="pretrain", version=2, part="pretraining", body="tasks.pretraining:pretrain",
           title="pretrain the model", deadline_seconds=240 * _HOUR),
-    Stage(name="sweep", part="scaling", body="tasks.scaling:sweep",
+    Stage(name="sweep", version=2, part="scaling", body="tasks.scaling:sweep",
           title="train a sweep point", deadline_seconds=24 * _HOUR),
     Stage(name="scaling", part="scaling", body="tasks.scaling:fit",
           title="fit the scaling laws", deadline_seconds=1 * _HOUR),
@@ -120,7 +120,7 @@ _STAGES = (
           title="evaluate the models", deadline_seconds=6 * _HOUR),
     Stage(name="judge", part="evaluation", body="tasks.judgement:judge",
           title="compare with the ground truth", deadline_seconds=1 * _HOUR),
-    Stage(name="report", part="evaluation", body="tasks.reporting:report",
+    Stage(name="report", version=2, part="evaluation", body="tasks.reporting:report",
           title="write the report", deadline_seconds=1 * _HOUR),
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from lmcore.train.config import TrainConfig
 from lmcore.train.loop import run
 from lmcore.train.spec import TrainSpec
 from tasks.job import Job, Row
-from tasks.training import METRICS, adopt
+from tasks.training import DRAWS, METRICS, adopt, draws
 from warehouse.parquet import read_rows
 
 
@@ -31,6 +31,7 @@ def sweep(job: Job) -> None:
     if n_tokens > max_epochs * available:
         job.write("sweep_points", "sweep_points.parquet", [])
         job.write("metrics", METRICS, [])
+        job.write("draws", DRAWS, [])
         job.result.attributes = {
             "skipped": f"{n_tokens:,d} tokens, more than {max_epochs:g} epochs of {available:,d}"
         }
@@ -45,6 +46,7 @@ def sweep(job: Job) -> None:
     spec.out_dir.mkdir()
     run(spec)
     rows = adopt(job, spec.out_dir / "final")
+    job.write("draws", DRAWS, draws(job.spec.key, spec, 1, config.steps))
     last = [row for row in rows if row["split"] == "validation"][-1]
     point = {
         "name": job.spec.step.split("/", 1)[1],

@@ -9,18 +9,20 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lmcore.errors import InputError, TransientError
 from lmcore.lifeline import die_with_parent
 from lmcore.model.config import ModelConfig
 from lmcore.tokenizer.bpe import Tokenizer
+from lmcore.tokens.batches import BatchOrder, count_windows
+from lmcore.tokens.shards import TokenShards
 from lmcore.train import launch
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
 from tasks.graph import STAGES
-from tasks.job import Job
+from tasks.job import Job, Row
 from warehouse.artifact import Artifact, Input
 from warehouse.parquet import read_rows, write_rows
 from warehouse.schemas import TABLES
@@ -29,11 +31,12 @@ from warehouse.store import Identity, Store
 _POLL_SECONDS = 0.1
 CHECKPOINT = "checkpoint"
 METRICS = "metrics.parquet"
+DRAWS = "draws.parquet"
 _MODEL_FILES = ("model.safetensors", "model.json")
 
 
-def train(job: Job, model: ModelConfig, config: TrainConfig) -> Path:
-    """Train to the end, going on from the newest committed checkpoint; return its folder.
+def train(job: Job, model: ModelConfig, config: TrainConfig) -> tuple[TrainSpec, Path]:
+    """Train to the end, going on from the newest committed checkpoint; return the final folder too.
 
     Raises InputError when the trainer refuses its input and TransientError when it died.
     """
@@ -60,7 +63,7 @@ def train(job: Job, model: ModelConfig, config: TrainConfig) -> Path:
         raise TransientError(msg)
     telemetry = json.loads((out / "telemetry.json").read_text())
     job.result.measures = {name: float(value) for name, value in telemetry.items()}
-    return out / "final"
+    return spec, out / "final"
 
 
 def _supervise(job: Job, spec: TrainSpec, spec_path: Path) -> None:
@@ -121,12 +124,31 @@ def newest_checkpoint(job: Job, config: TrainConfig) -> Artifact | None:
 def _commit_new(job: Job, spec: TrainSpec, committed: set[str]) -> None:
     for path in sorted((spec.out_dir / "checkpoints").glob("step-[0-9]*")):
         if path.name not in committed:
-            _commit(job.store, _identity(job, int(path.name.split("-")[1])), path, job.spec.stage)
+            step = int(path.name.split("-")[1])
+            every = spec.train.checkpoint_every
+            first = (step - 1) // every * every + 1
+            rows = draws(job.spec.key, spec, first, step)
+            _commit(job.store, _identity(job, step), path, job.spec.stage, rows)
             committed.add(path.name)
 
 
-def _commit(store: Store, identity: Identity, path: Path, stage: str) -> None:
-    """Publish one checkpoint folder."""
+def draws(run_key: str, spec: TrainSpec, first_step: int, last_step: int) -> Iterator[Row]:
+    """Say which windows of the training split the steps first_step to last_step read."""
+    context_length, batch_size = spec.model.context_length, spec.train.batch_size
+    n_windows = count_windows(TokenShards(spec.shards_dir, "train").n_tokens, context_length)
+    order = BatchOrder(n_windows, spec.train.seed)
+    for step in range(first_step, last_step + 1):
+        for index in range((step - 1) * batch_size, step * batch_size):
+            yield {
+                "run_key": run_key,
+                "step": step,
+                "window_id": order.window(index),
+                "context_length": context_length,
+            }
+
+
+def _commit(store: Store, identity: Identity, path: Path, stage: str, drawn: Iterator[Row]) -> None:
+    """Publish one checkpoint folder, and what was read since the one before it."""
     rows = [row for row in read_rows(path / METRICS) if row["split"] == "train"]
     last: Mapping[str, object] = rows[-1]
     with store.lease(identity.key), store.stage(identity) as staging:
@@ -140,6 +162,8 @@ def _commit(store: Store, identity: Identity, path: Path, stage: str) -> None:
         }
         write_rows(staging.path / "checkpoints.parquet", "checkpoints", [row])
         staging.tables["checkpoints.parquet"] = "checkpoints"
+        write_rows(staging.path / DRAWS, "draws", drawn)
+        staging.tables[DRAWS] = "draws"
         store.commit(staging)
 
 

@@ -279,19 +279,31 @@ def _curve(stage: str, name: str, steps: int) -> Rows:
     return rows
 
 
+def _draws(run_key: str, steps: Iterable[int], n_windows: int) -> Rows:
+    return [
+        row("draws", run_key=run_key, step=step, window_id=step % n_windows, context_length=32)
+        for step in steps
+    ]
+
+
 def commit_models(store: Store, tokenizer: Artifact, tokens: Artifact) -> list[Artifact]:
     """Commit training, scaling, alignment and evaluation on these shards."""
     inputs = [as_input("tokens", tokens), as_input("tokenizer", tokenizer)]
     weights = {"model.safetensors": b"weights", "model.json": b"{}"}
+    key = Identity("pretrain", "pretrain", 1, {"steps": 100}, tuple(inputs)).key
+    # the first 50 steps read the first half of the windows over and over, the others all of them
+    drawn = {50: _draws(key, range(1, 51), 10), 100: _draws(key, range(51, 101), 21)}
     pretrain = commit(store, "pretrain", inputs=inputs, files=weights, config={"steps": 100},
-                      tables={"metrics": _curve("pretrain", "pretrain", 100)})  # fmt: skip
+                      tables={"metrics": _curve("pretrain", "pretrain", 100),
+                              "draws": [*drawn[50], *drawn[100]]})  # fmt: skip
     made = [pretrain]
     made += [
         commit(store, f"pretrain/step-{step:06d}", kind="checkpoint", inputs=inputs, files=weights,
                config={"steps": 100, "step": step},
                tables={"checkpoints": [row("checkpoints", stage="pretrain", name="pretrain", step=step,
-                                           tokens=step * 256, loss=3.0)]})
-        for step in (50, 100)
+                                           tokens=step * 256, loss=3.0)],
+                       "draws": rows})
+        for step, rows in drawn.items()
     ]  # fmt: skip
     points = []
     for budget in (1e12, 4e12):
@@ -303,12 +315,15 @@ def commit_models(store: Store, tokenizer: Artifact, tokens: Artifact) -> list[A
                 - 0.2 * (budget > 2e12)
             )
             name = f"sweep/{budget:.0e}-{d_model}"
+            config = {"d_model": d_model, "budget": budget}
+            key = Identity("sweep", name, 1, config, tuple(inputs)).key
             points.append(
-                commit(store, name, inputs=inputs, config={"d_model": d_model, "budget": budget},
+                commit(store, name, inputs=inputs, config=config,
                        tables={"sweep_points": [row(
                            "sweep_points", name=name, budget_flops=budget, d_model=d_model, n_layers=2,
                            n_params=n_params, n_tokens=int(budget / 6 / n_params), steps=50, loss=loss,
-                           bits_per_byte=loss / 2.5)], "metrics": _curve("sweep", name, 50)})
+                           bits_per_byte=loss / 2.5)], "metrics": _curve("sweep", name, 50),
+                               "draws": _draws(key, range(1, 4), 21)})
             )  # fmt: skip
     scaling = commit(
         store, "scaling", inputs=[*(as_input("points", p) for p in points), as_input("pretrain", pretrain)],

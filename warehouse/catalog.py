@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from warehouse import selects
 from warehouse.errors import QueryError
-from warehouse.schemas import TABLES, Column, Table
+from warehouse.schemas import TABLES
 from warehouse.selects import quote
 from warehouse.snapshot import Snapshot, fact_rows, live_parts, read, used_keys
 from warehouse.store import Store
+from warehouse.table import Column, Table
 from warehouse.views import FACTS, LIVE_METRICS, VIEWS
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {

@@ -4,7 +4,7 @@ From an artifact to all it was made from and all that was made from it; from a p
 its record, its outcomes, the shards that hold it and the models trained on them:
 token -> shard -> document -> (crawl file, offset); rollout -> model -> shards. The facts are the
 views ``lineage``, ``shards`` and ``records``; the same answers are SQL in ``warehouse/sql``.
-A model counts as having seen a page when the page is in the training split of its shards.
+A model has read a page when a window of its training batches held part of it (the view ``reads``).
 """
 
 import difflib
@@ -15,6 +15,7 @@ import duckdb
 
 from warehouse.catalog import query
 from warehouse.errors import UnknownArtifactError
+from warehouse.questions import named
 from warehouse.store import Store
 
 MODEL_KINDS = ("pretrain", "checkpoint", "sweep", "sft", "dpo", "grpo")
@@ -202,7 +203,7 @@ def find_pages(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[Page, 
             _int(offset),
             _int(length),
             _outcomes(connection, str(doc_id)),
-            _places(connection, str(doc_id)),
+            _places(connection, str(doc_id), str(url)),
         )
         pages.append(page)
     return tuple(pages)
@@ -227,18 +228,24 @@ def _outcomes(connection: duckdb.DuckDBPyConnection, doc_id: str) -> tuple[tuple
     return tuple((str(stage), str(outcome)) for stage, outcome in rows)
 
 
-def _places(connection: duckdb.DuckDBPyConnection, doc_id: str) -> tuple[Place, ...]:
+def _places(connection: duckdb.DuckDBPyConnection, doc_id: str, url: str) -> tuple[Place, ...]:
     sql = (
         "SELECT a.key, a.kind, a.name, s.split, s.shard, s.start, s.length FROM all_shards AS s "
         "JOIN artifacts AS a ON a.key = s.artifact WHERE s.doc_id = $doc_id ORDER BY ALL"
     )
     rows = query(connection, sql, {"doc_id": doc_id})[1]
-    _, children = _edges(connection) if rows else ({}, {})
+    readers: dict[str, list[Node]] = {}
+    if rows:
+        columns, found = query(connection, named("checkpoints_of_url").sql, {"url": url})
+        for values in found:
+            reader = dict(zip(columns, map(str, values), strict=True))
+            if reader["doc_id"] == doc_id:
+                node = Node(reader["key"], reader["kind"], reader["name"])
+                readers.setdefault(reader["tokens_key"], []).append(node)
     places = []
     for key, kind, name, split, shard, start, length in rows:
         tokens = Node(str(key), str(kind), str(name))
-        made = _reach(tokens, children) if split == "train" else ()
-        models = tuple(node for node in made if node.kind in MODEL_KINDS)
+        models = tuple(readers.get(tokens.key, ()))
         places.append(Place(tokens, str(split), _int(shard), _int(start), _int(length), models))
     return tuple(places)
 
@@ -261,7 +268,8 @@ def _page_lines(page: Page) -> Iterator[str]:
             yield f"    trained {node}"
         if not place.models:
             held_out = place.split != "train"
-            yield f"    trained no model{': the split is held out' if held_out else ' yet'}"
+            why = ": the split is held out" if held_out else "; no step has read it yet"
+            yield f"    trained no model{why}"
 
 
 def _unknown(connection: duckdb.DuckDBPyConnection, text: str) -> UnknownArtifactError:

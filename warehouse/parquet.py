@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from warehouse.errors import SchemaError
-from warehouse.schemas import TABLES, Table
+from warehouse.schemas import TABLES
+from warehouse.table import Table
 
 ROW_GROUP_ROWS = 8192
 

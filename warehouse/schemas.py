@@ -4,59 +4,11 @@ A table is a set of Parquet files of one schema; files join a table by the name 
 stage wrote them. ``c2m sql`` lists this page as its help and the README quotes it.
 """
 
-from dataclasses import dataclass
-
-import pyarrow as pa
-
-_TYPES = {
-    "text": pa.string(),
-    "int": pa.int64(),
-    "float": pa.float64(),
-    "bool": pa.bool_(),
-    "texts": pa.list_(pa.string()),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its name, one of our five types, and what it means."""
-
-    name: str
-    type: str
-    doc: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """How a table's rows account for a stage's rows: the id, the outcome, and the word for kept.
-
-    Without an outcome column every row is kept: the stage rejects nothing.
-    """
-
-    id: str
-    column: str = ""
-    kept: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table: its name, what a row is, its columns, and how its rows are counted."""
-
-    name: str
-    doc: str
-    columns: tuple[Column, ...]
-    outcomes: Outcomes | None = None
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The Arrow schema that its files must have."""
-        return pa.schema([(column.name, _TYPES[column.type]) for column in self.columns])
+from warehouse.table import Outcomes, Table, read_columns
 
 
 def _table(name: str, doc: str, columns: str, outcomes: Outcomes | None = None) -> Table:
-    """Read a table from lines of ``name type doc``."""
-    rows = [line.split(maxsplit=2) for line in columns.strip().splitlines()]
-    return Table(name, doc, tuple(Column(*row) for row in rows), outcomes)
+    return Table(name, doc, read_columns(columns), outcomes)
 
 
 _TABLES = (
@@ -251,6 +203,16 @@ _TABLES = (
         step int optimiser steps done
         tokens int tokens seen
         loss float last training loss in nats per token
+        """,
+    ),
+    _table(
+        "draws",
+        "Which windows of the training split each step of pretraining or of the sweep read; a checkpoint holds those since the one before it.",
+        """
+        run_key text key of the training step, pretrain or sweep, that read it
+        step int optimiser step, counted from 1
+        window_id int number of the window: tokens [window * context_length, that + context_length]
+        context_length int targets in a window
         """,
     ),
     _table(

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from warehouse.artifact import Artifact
-from warehouse.schemas import Table
+from warehouse.table import Table
 
 DAMAGED = "`c2m verify` lists what is damaged"
 """The end of what a damaged table says."""

@@ -8,16 +8,15 @@ cast to BIGINT and nothing adds doubles, so equal rows give equal answers.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from warehouse.schemas import TABLES, Column, Table
+from warehouse.schemas import TABLES
+from warehouse.table import Column, Table, read_columns
 
 STAGES = ("extract", "annotate", "decide", "deduplicate", "tokens")
 """Stages that account for rows, in order."""
 
 
 def _table(name: str, doc: str, columns: str, *more: Column) -> Table:
-    """Read a documented table from lines of ``name type doc``."""
-    rows = [line.split(maxsplit=2) for line in columns.strip().splitlines()]
-    return Table(name, doc, (*(Column(*row) for row in rows), *more))
+    return Table(name, doc, (*read_columns(columns), *more))
 
 
 FACTS: dict[str, Table] = {
@@ -260,6 +259,51 @@ _DUPLICATES = View(
     """,
 )
 
+_READS = View(
+    _table(
+        "reads",
+        "One row for each window that a training step read, and each document it holds part of.",
+        """
+        doc_id text the document
+        tokens_key text key of the token shards it was read from
+        run_key text key of the training step, pretrain or sweep, that read it
+        step int optimiser step that read it
+        window_id int number of the window in the training split
+        """,
+    ),
+    """
+    WITH sizes AS (
+        SELECT artifact, shard, sum(length)::BIGINT AS n_tokens
+        FROM all_shards WHERE split = 'train' GROUP BY artifact, shard
+    ),
+    bases AS (
+        SELECT artifact, shard,
+            (sum(n_tokens) OVER (PARTITION BY artifact ORDER BY shard) - n_tokens)::BIGINT AS base
+        FROM sizes
+    ),
+    places AS (
+        SELECT s.artifact AS tokens_key, s.doc_id, b.base + s.start AS first,
+            b.base + s.start + s.length - 1 AS last
+        FROM all_shards AS s JOIN bases AS b USING (artifact, shard)
+        WHERE s.split = 'train'
+    ),
+    drawn AS (
+        SELECT DISTINCT l.parent_key AS tokens_key, d.run_key, d.step, d.window_id,
+            d.context_length
+        FROM all_draws AS d
+        JOIN lineage AS l ON l.child_key = d.artifact AND l.parent_kind = 'tokens'
+    ),
+    parts AS (
+        SELECT tokens_key, doc_id, context_length,
+            unnest(range(greatest(first - 1, 0) // context_length, last // context_length + 1))
+                AS window_id
+        FROM places JOIN (SELECT DISTINCT tokens_key, context_length FROM drawn) USING (tokens_key)
+    )
+    SELECT p.doc_id, p.tokens_key, d.run_key, d.step, d.window_id
+    FROM parts AS p JOIN drawn AS d USING (tokens_key, context_length, window_id)
+    """,
+)
+
 LIVE_METRICS = Table(
     "live_metrics",
     "Training curves of runs that have not ended, from the parts published so far.",
@@ -267,6 +311,6 @@ LIVE_METRICS = Table(
 )
 
 VIEWS: Mapping[str, View] = {
-    view.table.name: view for view in (_ACCOUNTING, _REJECTIONS, _DUPLICATES, _DOCUMENTS)
+    view.table.name: view for view in (_ACCOUNTING, _REJECTIONS, _DUPLICATES, _DOCUMENTS, _READS)
 }
 """Views by name; in one named like a table, ``{rows}`` stands for that table's rows."""

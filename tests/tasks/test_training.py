@@ -4,19 +4,22 @@ import dataclasses
 import json
 import random
 
+import numpy as np
 import pytest
 
 from lmcore.model.config import ModelConfig
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
+from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import write_shards
+from lmcore.tokens.shards import TokenShards, write_shards
 from lmcore.train import loop
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
 from tasks import training
 from tasks.job import Job, JobInput, JobSpec
 from warehouse.artifact import MANIFEST
+from warehouse.parquet import read_rows
 
 VOCAB_SIZE = 280
 MODEL = ModelConfig(d_model=16, n_layers=1, n_heads=2, context_length=16)
@@ -146,6 +149,23 @@ def test_all_checkpoints_damaged_means_training_from_the_start(job, spec):
     for artifact in list(job.store.artifacts()):
         (artifact.path / "model.safetensors").write_bytes(b"")
     assert training.newest_checkpoint(job, TRAIN) is None
+
+
+def test_draws_of_the_checkpoints_are_the_windows_that_every_step_read(job, spec):
+    commit_all(job, spec)
+    shards = TokenShards(spec.shards_dir, "train")
+    order = BatchOrder(count_windows(shards.n_tokens, MODEL.context_length), TRAIN.seed)
+    drawn = {}
+    for artifact in job.store.artifacts():
+        for row in read_rows(artifact.path / "draws.parquet"):
+            assert (row["run_key"], row["context_length"]) == (job.spec.key, MODEL.context_length)
+            start = row["window_id"] * MODEL.context_length
+            drawn.setdefault(row["step"], []).append(shards.read(start, MODEL.context_length + 1))
+    assert sorted(drawn) == list(range(1, TRAIN.steps + 1))
+    for step, windows in drawn.items():
+        first = (step - 1) * TRAIN.batch_size
+        batch = read_batch(shards, order, first, TRAIN.batch_size, MODEL.context_length)
+        assert (np.stack(windows) == batch).all()
 
 
 def test_committing_a_step_twice_keeps_the_first(job, spec):

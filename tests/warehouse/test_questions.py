@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 
 import factories
 import pyarrow.parquet as pq
@@ -70,14 +71,42 @@ def test_rejections_by_host_count_pages_once(connection):
     assert sum(found["n_rejected"] for found in rows) == 42 - 23
 
 
-@pytest.mark.parametrize("name", ["pretrain", "grpo", "pretrain/step-000050", "sweep/1e+12-32"])
-def test_pages_of_checkpoint_are_the_training_pages_of_its_shards(connection, name):
-    urls = {found["url"] for found in ask(connection, "pages_of_checkpoint", id=name)}
-    expected = {
-        url for (url,) in query(connection, "SELECT url FROM documents WHERE split = 'train'")[1]
-    }
-    assert urls == expected
-    assert len(urls) == 20
+def reads_by_hand(connection, steps, n_windows):
+    """How often each training page was read, window by window and token by token."""
+    sql = "SELECT url, start, length FROM documents JOIN shards USING (doc_id) WHERE shards.split = 'train'"
+    expected = {}
+    for url, start, length in query(connection, sql)[1]:
+        tokens = set(range(start, start + length))
+        drawn = [step % n_windows for step in steps]
+        expected[url] = sum(bool(tokens & set(range(32 * w, 32 * w + 33))) for w in drawn)
+    return {url: n for url, n in expected.items() if n}
+
+
+@pytest.mark.parametrize(
+    ("name", "rounds"),
+    [
+        ("pretrain/step-000050", [(range(1, 51), 10)]),
+        ("pretrain/step-000100", [(range(1, 51), 10), (range(51, 101), 21)]),
+        ("pretrain", [(range(1, 51), 10), (range(51, 101), 21)]),
+        ("grpo", [(range(1, 51), 10), (range(51, 101), 21)]),
+        ("sweep/1e+12-32", [(range(1, 4), 21)]),
+    ],
+)
+def test_pages_of_checkpoint_are_those_its_batches_held(connection, name, rounds):
+    expected = Counter()
+    for steps, n_windows in rounds:
+        expected.update(reads_by_hand(connection, steps, n_windows))
+    rows = ask(connection, "pages_of_checkpoint", id=name)
+    assert {found["url"]: found["n_reads"] for found in rows} == expected
+
+
+def test_pages_of_an_early_checkpoint_are_fewer_than_the_models(connection):
+    early, late = (
+        {found["url"] for found in ask(connection, "pages_of_checkpoint", id=name)}
+        for name in ("pretrain/step-000050", "pretrain")
+    )
+    assert early < late
+    assert len(late) == 20
 
 
 def test_pages_of_checkpoint_by_the_beginning_of_a_key(connection, full):
@@ -85,12 +114,24 @@ def test_pages_of_checkpoint_by_the_beginning_of_a_key(connection, full):
     assert len(ask(connection, "pages_of_checkpoint", id=key)) == 20
 
 
-def test_checkpoints_of_url_are_all_models_downstream(connection):
-    names = [
-        found["name"] for found in ask(connection, "checkpoints_of_url", url=factories.url_of(4))
-    ]
-    assert {"pretrain", "sft", "dpo", "grpo", "pretrain/step-000050"} <= set(names)
-    assert len(names) == len(set(names)) == 14
+def test_checkpoints_of_url_are_those_that_read_it_and_all_models_downstream(connection):
+    rows = ask(connection, "checkpoints_of_url", url=factories.url_of(4))
+    first = {found["name"]: found["first_step"] for found in rows}
+    models = {"pretrain", "sft", "dpo", "grpo", "pretrain/step-000050", "pretrain/step-000100"}
+    # tokens 30 to 59: windows 0 and 1, which step 1 of pretraining reads
+    assert models <= first.keys()
+    assert {first[name] for name in models} == {1}
+    assert len(rows) == 6 + 8
+
+
+def test_checkpoints_of_url_read_late_leave_out_the_early_one(connection):
+    (last,) = query(connection, "SELECT max_by(doc_id, start) FROM shards WHERE split = 'train'")[1]
+    (url,) = query(connection, "SELECT url FROM documents WHERE doc_id = $id", {"id": last[0]})[1]
+    rows = ask(connection, "checkpoints_of_url", url=url[0])
+    first = {found["name"]: found["first_step"] for found in rows}
+    assert "pretrain/step-000050" not in first
+    assert first["pretrain/step-000100"] > 50
+    assert first["grpo"] == first["pretrain"] == first["pretrain/step-000100"]
 
 
 @pytest.mark.parametrize("number", [0, 1, 5])  # held out, rejected, no page

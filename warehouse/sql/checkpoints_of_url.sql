@@ -1,15 +1,25 @@
--- Which checkpoints and models saw this page in training? Set url to its URL.
-WITH RECURSIVE descendants AS (
-    SELECT s.artifact AS key, s.doc_id, s.shard, s.start, s.length
-    FROM all_shards AS s
-    WHERE s.split = 'train'
-        AND s.doc_id IN (SELECT record_id FROM all_records WHERE url = $url)
+-- Which checkpoints and models read this page in training, and in which step first? Set url to its URL.
+WITH RECURSIVE first_reads AS (
+    SELECT run_key, tokens_key, doc_id, min(step) AS first_step
+    FROM reads
+    WHERE doc_id IN (SELECT record_id FROM all_records WHERE url = $url)
+    GROUP BY run_key, tokens_key, doc_id
+),
+trained AS (
+    SELECT d.artifact AS key, f.doc_id, f.tokens_key, f.first_step
+    FROM first_reads AS f JOIN all_draws AS d USING (run_key)
+    GROUP BY d.artifact, f.doc_id, f.tokens_key, f.first_step
+    HAVING max(d.step) >= f.first_step
     UNION
-    SELECT child_key, doc_id, shard, start, length
-    FROM lineage JOIN descendants ON parent_key = key
-    WHERE child_kind IN ('pretrain', 'checkpoint', 'sweep', 'sft', 'dpo', 'grpo')
+    SELECT run_key, doc_id, tokens_key, first_step FROM first_reads
+    UNION
+    SELECT l.child_key, t.doc_id, t.tokens_key, t.first_step
+    FROM trained AS t JOIN lineage AS l ON l.parent_key = t.key
+    WHERE l.child_kind IN ('sft', 'dpo', 'grpo')
 )
-SELECT a.kind, a.name, a.key, d.doc_id, d.shard, d.start, d.length AS n_tokens, a.created
-FROM descendants AS d JOIN artifacts AS a ON a.key = d.key
-WHERE a.kind <> 'tokens'
-ORDER BY a.kind, a.name, a.key, d.shard, d.start;
+SELECT a.kind, a.name, a.key, t.doc_id, t.first_step, s.shard, s.start, s.length AS n_tokens,
+    t.tokens_key, a.created
+FROM trained AS t
+JOIN artifacts AS a ON a.key = t.key
+JOIN all_shards AS s ON s.artifact = t.tokens_key AND s.doc_id = t.doc_id
+ORDER BY a.kind, a.name, a.key, s.shard, s.start

@@ -1,13 +1,26 @@
--- Which pages trained this checkpoint or model? Set id to a key (or its beginning) or a name.
+-- Which pages trained this checkpoint or model, and how often was each read? Set id to a key (or its beginning) or a name.
 WITH RECURSIVE ancestors AS (
     SELECT key FROM artifacts WHERE starts_with(key, $id) OR name = $id
     UNION
     SELECT parent_key FROM lineage JOIN ancestors ON child_key = key WHERE parent_key <> ''
+),
+trainings AS (
+    SELECT run_key, max(step) AS last_step
+    FROM all_draws WHERE artifact IN (SELECT key FROM ancestors)
+    GROUP BY run_key
+    UNION
+    SELECT run_key, max(step) FROM all_draws WHERE run_key IN (SELECT key FROM ancestors)
+    GROUP BY run_key
+),
+seen AS (
+    SELECT doc_id, tokens_key, count(*) AS n_reads, min(step) AS first_step
+    FROM reads JOIN trainings USING (run_key)
+    WHERE step <= last_step
+    GROUP BY doc_id, tokens_key
 )
-SELECT DISTINCT r.url, s.doc_id, r.warc_file, r.warc_offset, s.split, s.shard, s.start,
-    s.length AS n_tokens, s.artifact AS tokens_key
-FROM all_shards AS s
-JOIN ancestors AS t ON t.key = s.artifact
-JOIN all_records AS r ON r.record_id = s.doc_id AND r.artifact IN (SELECT key FROM ancestors)
-WHERE s.split = 'train'
-ORDER BY tokens_key, s.shard, s.start, r.url;
+SELECT DISTINCT r.url, e.doc_id, r.warc_file, r.warc_offset, s.shard, s.start,
+    s.length AS n_tokens, e.n_reads, e.first_step, e.tokens_key
+FROM seen AS e
+JOIN all_shards AS s ON s.artifact = e.tokens_key AND s.doc_id = e.doc_id AND s.split = 'train'
+JOIN all_records AS r ON r.record_id = e.doc_id AND r.artifact IN (SELECT key FROM ancestors)
+ORDER BY e.tokens_key, s.shard, s.start, r.url;

@@ -9,7 +9,7 @@ STAMP_ALL := $(VENV)/.installed-all
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 RECIPE ?= nano
 
-.PHONY: run test check lint types contracts slow code-versions ui clean pictures
+.PHONY: run test check lint types contracts slow code-versions readme ui clean pictures
 
 run: $(STAMP)
 	$(BIN)/c2m run $(RECIPE)
@@ -34,6 +34,9 @@ check: lint types contracts test
 
 code-versions: $(STAMP_DEV)
 	C2M_ACCEPT_CODE_VERSIONS=1 $(BIN)/python -m pytest -q -k recorded_on_request tests/house/test_code_versions.py
+
+readme: $(STAMP_DEV)
+	C2M_ACCEPT_README=1 $(BIN)/python -m pytest -q -k written_on_request tests/house/test_readme.py
 
 ui: $(STAMP)
 	$(BIN)/python deployments/serve.py

@@ -138,4 +138,5 @@ def _prediction(job: Job, laws: ScalingFit) -> Iterator[Row]:
         "low": None if prediction is None else prediction.low,
         "high": None if prediction is None else prediction.high,
         "measured_loss": curve[-1]["loss"],
+        "extrapolation": None if prediction is None else prediction.extrapolation,
     }

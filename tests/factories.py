@@ -333,7 +333,8 @@ def commit_models(store: Store, tokenizer: Artifact, tokens: Artifact) -> list[A
             "scaling_fit": [row("scaling_fit", law="n_opt", parameter="exponent", value=0.5, low=0.45, high=0.55),
                             row("scaling_fit", law="n_opt", parameter="coefficient", value=0.04)],
             "scaling_predictions": [row("scaling_predictions", name="pretrain", n_params=100_000, n_tokens=1_000_000,
-                                        predicted_loss=2.2, low=2.0, high=2.4, measured_loss=2.1)],
+                                        predicted_loss=2.2, low=2.0, high=2.4, measured_loss=2.1,
+                                        extrapolation=12.5)],
         },
     )  # fmt: skip
     made += [*points, scaling]

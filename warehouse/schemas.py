@@ -263,6 +263,7 @@ _TABLES = (
         low float lower end of the 90% interval
         high float upper end
         measured_loss float nats per token on the validation split
+        extrapolation float its compute 6 N D over the largest of the sweep
         """,
     ),
     _table(

@@ -8,9 +8,11 @@ of each budget, the parametric law. Five parameters need more than a handful of 
 The interval of a prediction is a residual bootstrap: resample the residuals, refit, predict, add
 a residual, 5th to 95th percentile. Residuals are inflated by sqrt(n / (n - p)), and fixed
 exponents are drawn from the range of published fits, so what was assumed widens the interval.
-It knows the scatter of the runs fitted and nothing of the law being wrong: fitted to Chinchilla's
-runs below 1e20 FLOPs it predicts the 104 larger ones with a mean error of 0.9%, but covers 45%
-to 55% of them, since they scatter twice as much. Read it as the least there is to doubt.
+That knows the scatter of the runs fitted and nothing of the law being wrong. Beyond the largest
+compute measured, the law's own miss is added: fitted to the smaller budgets, by how much did it
+mispredict the largest, for each factor e of compute? Fitted to Chinchilla's runs below 1e20 FLOPs
+the interval covers 99% of the 104 larger ones (54% without that term), below 3e20 FLOPs 60% of 63
+(37% without), with a mean error of 1.4%.
 
 Cost: about 1 s for the fit and 3 s for 200 replicas, on one core.
 """
@@ -29,6 +31,8 @@ _EXPONENT_RANGE = (0.2, 0.5)  # alpha .34 to .35 and beta .28 to .45 in publishe
 _FREE_POINTS = 10  # two for each parameter
 _FREE_LEVELS = 3  # distinct budgets and sizes
 _FIXED_POINTS = 4  # one more than E, A and B
+_HELD_OUT_POINTS = 3  # fewer runs say little about the error of an extrapolation
+_HELD_OUT_SHARE = 0.2
 _LISTED = 5
 
 
@@ -44,6 +48,8 @@ class ScalingFit:
     has_fixed_exponents: whether alpha and beta were assumed.
     replicas, residuals: the bootstrap behind predict_loss; residuals are in ln L, inflated.
     max_flops: the largest 6 N D fitted.
+    error_per_fold: what the law of the smaller budgets missed the largest by, in ln L for each
+        factor e of compute (root mean square); None where the smaller ones give no law.
     notes: what the points cannot show, a sentence each.
     """
 
@@ -59,6 +65,7 @@ class ScalingFit:
     replicas: tuple[ParametricLaw, ...]
     residuals: tuple[float, ...]
     max_flops: float
+    error_per_fold: float | None
     notes: tuple[str, ...]
 
 
@@ -124,6 +131,30 @@ def _bootstrap(
             replica, _ = fit_parametric(resampled, exponents=(alpha, beta), start=start)
         replicas.append(replica)
     return tuple(replicas), tuple(residuals.tolist())
+
+
+def _flops(point: MeasuredPoint) -> float:
+    return 6.0 * point.n_params * point.n_tokens
+
+
+def _held_out_error(points: Sequence[MeasuredPoint]) -> float | None:
+    """Returns how far a law fitted to the smaller budgets misses the largest (`error_per_fold`).
+
+    Where hardly any run has the largest budget, the runs of most compute are held out.
+    """
+    largest = max((p.budget for p in points), default=0.0)
+    above = [p for p in points if p.budget == largest]
+    if len(above) < _HELD_OUT_POINTS:
+        n_above = max(_HELD_OUT_POINTS, round(_HELD_OUT_SHARE * len(points)))
+        above = sorted(points, key=_flops)[-n_above:]
+    below = [p for p in points if p not in above]
+    if len(below) < _FIXED_POINTS:
+        return None
+    is_free = _exponents_are_free(below)
+    law, _ = fit_parametric(below, exponents=None if is_free else PUBLISHED_EXPONENTS)
+    squares = [math.log(p.loss / law(p.n_params, p.n_tokens)) ** 2 for p in above]
+    folds = math.log(max(map(_flops, above)) / max(map(_flops, below)))
+    return math.sqrt(math.fsum(squares) / len(squares)) / folds if folds > 0.0 else None
 
 
 def _isoflop_notes(minima: Sequence[IsoFlop]) -> list[str]:
@@ -205,7 +236,8 @@ def fit(points: Sequence[MeasuredPoint], *, seed: int = 0, n_replicas: int = 200
         has_fixed_exponents=law is not None and not is_free,
         replicas=replicas,
         residuals=residuals,
-        max_flops=max((6.0 * p.n_params * p.n_tokens for p in used), default=0.0),
+        max_flops=max(map(_flops, used), default=0.0),
+        error_per_fold=_held_out_error(used),
         notes=tuple(notes),
     )
 
@@ -213,13 +245,20 @@ def fit(points: Sequence[MeasuredPoint], *, seed: int = 0, n_replicas: int = 200
 def predict_loss(
     fit: ScalingFit, n_params: int | float, n_tokens: int | float, *, seed: int = 0
 ) -> Prediction | None:
-    """Returns the loss of a run of N parameters on D tokens; None where no law was fitted."""
+    """Returns the loss of a run of N parameters on D tokens; None where no law was fitted.
+
+    The interval holds the bootstrap of the fit and its residuals and, beyond the largest compute
+    measured, a normal error that grows with the logarithm of the extrapolation at the rate that
+    the law showed when it predicted the largest budget from the others.
+    """
     if fit.parametric is None:
         return None
     loss = fit.parametric(n_params, n_tokens)
     generator = np.random.Generator(np.random.PCG64(seed))
-    noise = np.exp(generator.choice(fit.residuals, size=len(fit.replicas)))
-    losses = np.array([replica(n_params, n_tokens) for replica in fit.replicas]) * noise
+    noise = generator.choice(fit.residuals, size=len(fit.replicas))
+    folds = math.log(max(1.0, 6.0 * n_params * n_tokens / fit.max_flops))
+    noise += (fit.error_per_fold or 0.0) * folds * generator.standard_normal(len(fit.replicas))
+    losses = np.array([replica(n_params, n_tokens) for replica in fit.replicas]) * np.exp(noise)
     low, high = np.quantile(losses, [0.05, 0.95]).tolist() if len(losses) else (loss, loss)
     return Prediction(
         loss=loss,

@@ -1,5 +1,6 @@
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -98,3 +99,24 @@ def test_diverged_runs_are_left_out_and_counted() -> None:
     result = fit(points + diverged, n_replicas=5)
     assert result.n_points == 6
     assert result.notes[0] == "2 of 8 runs diverged and are left out."
+
+
+def test_prediction_of_a_law_that_missed_its_own_largest_budget_is_less_certain() -> None:
+    points = sweep([1e18, 4e18, 1.6e19], [0.4, 1.0, 2.5])
+    # the largest budget does 10% better than the law of the others says
+    bent = [replace(p, loss=p.loss * 0.9) if p.budget == 1.6e19 else p for p in points]
+    straight, crooked = fit(points, n_replicas=100), fit(bent, n_replicas=100)
+    assert straight.error_per_fold is not None
+    assert crooked.error_per_fold is not None
+    assert crooked.error_per_fold == pytest.approx(-math.log(0.9) / math.log(4.0), rel=0.2)
+    assert straight.error_per_fold < 0.01
+    widths = []
+    for found in (straight, crooked):
+        prediction = predict_loss(found, *TRUE.optimum(1e21))
+        assert prediction is not None
+        widths.append(math.log(prediction.high / prediction.low))
+    assert widths[1] > 2 * widths[0]
+
+
+def test_error_per_fold_needs_a_law_below_the_largest_budget() -> None:
+    assert fit(sweep([1e18, 4e18], [0.4, 1.0, 2.5]), n_replicas=20).error_per_fold is None

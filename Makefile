@@ -8,6 +8,7 @@ STAMP_DEV := $(VENV)/.installed-dev
 STAMP_ALL := $(VENV)/.installed-all
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 RECIPE ?= nano
+PORT ?= 4200
 
 .PHONY: run test check lint types contracts slow code-versions readme ui clean pictures
 
@@ -39,7 +40,7 @@ readme: $(STAMP_DEV)
 	C2M_ACCEPT_README=1 $(BIN)/python -m pytest -q -k written_on_request tests/house/test_readme.py
 
 ui: $(STAMP)
-	$(BIN)/python deployments/serve.py
+	$(BIN)/python deployments/serve.py --port $(PORT)
 
 pictures: $(STAMP_DEV)
 	$(BIN)/python deployments/pictures.py

@@ -7,36 +7,46 @@ import argparse
 import contextlib
 import os
 import shutil
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from rich.console import Console
-from rich.table import Table
-
-from flows import engine
+from flows import tables
 from lmcore.errors import LmcoreError
 from tasks.errors import DeadlineError, StageError
-from tasks.stage import INTERRUPTED
-from warehouse import runs
-from warehouse.errors import (
-    CorruptArtifactError,
-    QueryError,
-    StoreError,
-    UnknownArtifactError,
-    WarehouseError,
-)
-from warehouse.store import Store, disk_errors
+from warehouse.errors import QueryError, StoreError, UnknownArtifactError, WarehouseError
+from warehouse.store import Store
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from warehouse import questions
 
 EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
-_MIN_FREE_BYTES = 256 << 20
 
 
 def _store(arguments: argparse.Namespace) -> Store:
-    return Store(Path(arguments.store).resolve())
+    """The store that is named, which need not exist; StoreError where none can be."""
+    root = Path(arguments.store).resolve()
+    nearest = next(path for path in (root, *root.parents) if path.exists())
+    if not nearest.is_dir():
+        msg = (
+            f"Found that the store {root} cannot be made or read ({nearest} is a file); "
+            "expected a folder; name another with --store or C2M_STORE."
+        )
+        raise StoreError(msg)
+    return Store(root)
+
+
+def _width() -> int | None:
+    """Columns of the terminal; none where the output goes elsewhere and has to be whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
 
 
 def _existing(arguments: argparse.Namespace) -> Store:
@@ -52,128 +62,35 @@ def _existing(arguments: argparse.Namespace) -> Store:
 
 def _run(arguments: argparse.Namespace) -> int:
     from flows import recipe as recipes
-    from flows.progress import ProgressBoard
+    from flows.running import Order, run
 
-    console = Console(highlight=False)
     sections = recipes.load(arguments.recipe, arguments.set).sections()
-    store = _store(arguments)
-    store.prepare()
-    _require_room(store)
-    from tasks.opening import plan_steps, read_lock
-    from tasks.planning import plan
-
-    steps = plan_steps(store, sections, arguments.until)  # mistakes show before the engine starts
-    if arguments.locked:
-        read_lock(store, arguments.recipe, steps)
-    console.print(f"[bold]c2m run {arguments.recipe}[/bold]  store {store.root}")
-    has_server = "PREFECT_API_URL" in os.environ
-    with ProgressBoard(store, console), disk_errors("a run"):
-        if not has_server and all(entry.state == "cached" for entry in plan(store, steps)):
-            run_id = _replay(store, arguments, sections)
-        else:
-            run_id = _travel(store, arguments, str(sections["resources"]["runner"]))
-    from flows.summary import show_summary
-
-    show_summary(store, run_id, console)
-    return 0
-
-
-def _replay(
-    store: Store, arguments: argparse.Namespace, sections: Mapping[str, Mapping[str, object]]
-) -> str:
-    """Record a run of which everything is cached, without starting Prefect's engine for it."""
-    from tasks.opening import open_run, replay
-
-    run = open_run(
-        store,
-        arguments.recipe,
-        sections,
-        until=arguments.until,
-        locked=arguments.locked,
+    run(
+        _store(arguments),
+        Order(arguments.recipe, arguments.set, sections, arguments.until, arguments.locked),
     )
-    replay(run)
-    status = "stopped" if arguments.until else "completed"
-    runs.finish(store, runs.read_run(store, run.run_id), status=status)
-    return run.run_id
-
-
-def _travel(store: Store, arguments: argparse.Namespace, runner: str) -> str:
-    """Run the flow on Prefect's ephemeral engine, the user's server, or one of our own."""
-    engine.configure(store.root, quiet=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    with contextlib.ExitStack() as stack:
-        if runner != "threads" and "PREFECT_API_URL" not in os.environ:
-            os.environ["PREFECT_API_URL"] = f"{stack.enter_context(engine.server())}/api"
-        from flows.crawl_to_model import crawl_to_model
-
-        run_id: str = crawl_to_model(
-            arguments.recipe,
-            arguments.set,
-            str(store.root),
-            until=arguments.until,
-            locked=arguments.locked,
-        )
-        return run_id
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """End every running step as well: their processes have sessions of their own."""
-    INTERRUPTED.set()
-    raise KeyboardInterrupt
-
-
-def _require_room(store: Store) -> None:
-    free = shutil.disk_usage(store.root).free
-    if free < _MIN_FREE_BYTES:
-        msg = (
-            f"Found {free / 1e6:,.0f} MB free on the disk of {store.root}; expected at least "
-            f"{_MIN_FREE_BYTES / 1e6:,.0f} MB for a run; free some or name another store with "
-            "--store. Everything committed so far is kept."
-        )
-        raise StoreError(msg)
+    return 0
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     from flows import recipe as recipes
-    from tasks.opening import plan_steps
-    from tasks.planning import plan
+    from tasks.planning import find_steps, plan
 
     store = _store(arguments)
     sections = recipes.load(arguments.recipe, arguments.set).sections()
-    planned = plan(store, plan_steps(store, sections, arguments.until))
-    table = Table("step", "state", "why", box=None)
-    for entry in planned:
-        table.add_row(entry.step, entry.state, entry.why or entry.key[:12])
-    Console(highlight=False).print(table)
-    counts = {s: sum(e.state == s for e in planned) for s in ("cached", "run", "unknown")}
-    print(
-        f"{counts['cached']} cached, {counts['run']} to run, {counts['unknown']} unknown until then"
-    )
+    planned = plan(store, find_steps(store, sections, arguments.until))
+    _print_lines(tables.planning(planned, _width()))
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    table = Table("kind", "name", "key", "content", "files", "bytes", "kept", "rejected", box=None)
-    for artifact in _existing(arguments).artifacts():
-        manifest = artifact.manifest
-        counted = manifest.accounting
-        table.add_row(
-            manifest.kind,
-            manifest.name,
-            manifest.key[:12],
-            manifest.content[:12],
-            f"{len(manifest.files):,d}",
-            f"{sum(entry.bytes for entry in manifest.files):,d}",
-            f"{counted.rows_kept:,d}" if counted else "",
-            f"{sum(counted.rejected.values()):,d}" if counted else "",
-        )
-    Console(highlight=False).print(table)
+    _print_lines(tables.listing(list(_existing(arguments).artifacts()), _width()))
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    found = _existing(arguments).find(arguments.id)
+    store = _existing(arguments)
+    found = store.find(arguments.id) if arguments.id.strip() else ()
     if not found:
         msg = (
             f"Found no artifact {arguments.id!r}; expected a name or the beginning of a key; "
@@ -191,23 +108,40 @@ def _sql(arguments: argparse.Namespace) -> int:
     if arguments.question is None:
         print(_tables_help())
         return 0
+    _check_output(arguments.output)
     connection = catalog.connect(_existing(arguments), arguments.run or None)
     parameters = _parameters(arguments.set)
-    question = arguments.question
-    if question.isidentifier():
-        question = questions.named(question).sql
+    question = _question(connection, arguments.question)
     if arguments.format == "parquet":
-        answer = catalog.query_arrow(connection, question, parameters)
+        answer = catalog.query_arrow(connection, question.sql, parameters)
         with _binary_output(arguments.output) as out:
             answers.write_parquet(answer, out)
-        return 0
-    columns, rows = catalog.query(connection, question, parameters)
-    text = answers.format_rows(columns, rows, arguments.format)
-    if arguments.output:
-        Path(arguments.output).write_text(text)
+        n_rows = answer.num_rows
     else:
-        print(text, end="")
+        columns, rows = catalog.query(connection, question.sql, parameters)
+        text = answers.format_rows(columns, rows, arguments.format)
+        if arguments.output:
+            Path(arguments.output).write_text(text)
+        else:
+            print(text, end="")
+        n_rows = len(rows)
+    hint = "" if n_rows else questions.hint_at_nothing(question, parameters)
+    if hint:
+        print(f"c2m: {hint}", file=sys.stderr)
     return 0
+
+
+def _check_output(path: str) -> None:
+    """Refuse a file that cannot be, before any work is done for it."""
+    if path and Path(path).is_dir():
+        msg = f"Found that --output {path} is a folder; expected a file; name one inside it."
+        raise QueryError(msg)
+    if path and not Path(path).parent.is_dir():
+        msg = (
+            f"Found no folder {Path(path).parent} for --output {path}; expected one that exists; "
+            "make it or name another."
+        )
+        raise QueryError(msg)
 
 
 @contextlib.contextmanager
@@ -227,6 +161,16 @@ def _parameters(texts: Sequence[str]) -> dict[str, object]:
             raise QueryError(msg)
     pairs = (text.partition("=") for text in texts)
     return {name: value for name, _, value in pairs}
+
+
+def _question(connection: "duckdb.DuckDBPyConnection", text: str) -> "questions.Question":
+    """SQL, the name of a shipped question, or the name of a table."""
+    from warehouse import catalog, questions
+
+    if not text.isidentifier():
+        return questions.Question("", "", text, ())
+    listed = catalog.query(connection, "SELECT table_name FROM information_schema.tables")[1]
+    return questions.named(text, [str(name) for (name,) in listed])
 
 
 def _tables_help() -> str:
@@ -254,18 +198,18 @@ def _lineage(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     store = _existing(arguments)
-    checked, damaged = 0, 0
+    n_checked, n_damaged = 0, 0
     for path in sorted(store.objects.glob("*/*")):
-        checked += 1
         kind, key = path.parent.name, path.name
-        try:
-            store.verify(kind, key)
-        except CorruptArtifactError as error:
-            damaged += 1
-            store.discard(kind, key)
-            print(f"damaged {kind} {key[:12]}, set aside: {error}")
-    print(f"{checked:,d} artifacts re-hashed, {damaged:,d} damaged")
-    return EXIT_FAILED if damaged else 0
+        damages = store.verify(kind, key)
+        n_checked += 1
+        n_damaged += bool(damages)
+        for damage in damages:
+            print(f"damaged {kind} {key[:12]}: {damage}")
+    print(f"{n_checked:,d} artifacts re-hashed, {n_damaged:,d} damaged")
+    if n_damaged:
+        print("nothing was deleted; the next `c2m run` that needs them builds them again")
+    return EXIT_FAILED if n_damaged else 0
 
 
 def _lock(arguments: argparse.Namespace) -> int:
@@ -284,6 +228,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from tasks.report_page import render
     from warehouse import catalog
 
+    _check_output(arguments.output)
     store = _existing(arguments)
     out = Path(arguments.output) if arguments.output else store.root / "report.html"
     render(catalog.connect(store, arguments.run or None), out)
@@ -335,7 +280,9 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("id", help="name, or the beginning of a key or content hash")
     show.set_defaults(call=_show)
     _add_questions(verbs, common)
-    verify = verbs.add_parser("verify", parents=[common], help="re-hash every artifact")
+    verify = verbs.add_parser(
+        "verify", parents=[common], help="re-hash every artifact; delete none"
+    )
     verify.set_defaults(call=_verify)
     lock = verbs.add_parser("lock", parents=[recipe], help="resolve a recipe's artifacts to a lock")
     lock.set_defaults(call=_lock)
@@ -388,17 +335,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         # what the user can change is a ValueError or a KeyError as well; the rest is our bug
         is_mistake = isinstance(error, ValueError | KeyError | DeadlineError)
         text, code = str(error), EXIT_USER if is_mistake else EXIT_FAILED
-    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
+    except OSError as error:
+        if error.filename is None:
+            raise
         text, code = (
             (
                 f"Found that {error.filename} cannot be opened ({error.strerror}); "
-                "expected a file that can; name another."
+                "expected a file or folder that can be read and written; name another."
             ),
             EXIT_USER,
         )
     else:
         return code
-    print(f"c2m: {text}", file=sys.stderr)
+    # a file name's bytes that are no UTF-8 are shown escaped
+    print(f"c2m: {text.encode(errors='backslashreplace').decode()}", file=sys.stderr)
     return code
 
 

@@ -2,8 +2,11 @@
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from prefect import Flow
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from flows import recipe as recipes
@@ -19,7 +22,13 @@ from warehouse import runs
 from warehouse.store import Store
 
 
-@flow(name="crawl_to_model", flow_run_name="{recipe}", persist_result=False)
+def _name_run() -> str:
+    """Name of the flow run that begins, such as ``nano 2026-11-22 10:31 UTC``."""
+    recipe = Path(flow_run.parameters["recipe"]).stem
+    return f"{recipe} {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+@flow(name="crawl_to_model", flow_run_name=_name_run, persist_result=False)
 def crawl_to_model(
     recipe: str = "nano",
     overrides: list[str] | None = None,
@@ -38,6 +47,7 @@ def crawl_to_model(
     run = open_run(place, recipe, sections, until=until, locked=locked)
     record = replace(runs.read_run(place, run.run_id), flow_run=flow_run.id or "")
     runs.save(place, record)
+    get_run_logger().info("opened run=%s store=%s until=%s", run.run_id, place.root, until or "end")
     try:
         travel(run)
     except BaseException as error:
@@ -51,9 +61,15 @@ def crawl_to_model(
 def travel(run: OpenRun) -> Refs:
     """Go through the parts of the journey, each a subflow on the run's task runner."""
     runner = task_runner(run.resources)
-    documents = corpus.with_options(task_runner=runner)(run, {})
-    tokens = tokenizer.with_options(task_runner=runner)(run, documents)
-    base = pretraining.with_options(task_runner=runner)(run, tokens)
-    laws = scaling.with_options(task_runner=runner)(run, base)
-    aligned = alignment.with_options(task_runner=runner)(run, laws)
-    return evaluation.with_options(task_runner=runner)(run, aligned)
+    recipe = Path(runs.read_run(Store(Path(run.store)), run.run_id).recipe).stem
+
+    def part(subflow: Flow[[OpenRun, Refs], Refs], known: Refs) -> Refs:
+        named = f"{subflow.name} of {recipe}"
+        return subflow.with_options(task_runner=runner, flow_run_name=lambda: named)(run, known)
+
+    documents = part(corpus, {})
+    tokens = part(tokenizer, documents)
+    base = part(pretraining, tokens)
+    laws = part(scaling, base)
+    aligned = part(alignment, laws)
+    return part(evaluation, aligned)

@@ -9,13 +9,15 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from tasks.errors import StageError
+from tasks.errors import StageError, UserStageError
 
 _SILENCE = {
     "DO_NOT_TRACK": "1",
@@ -31,8 +33,18 @@ _EMBEDDED = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
 }
 
+# the command line of Prefect, in a process that ends with the one that started it
+_PREFECT = """
+import sys
+from lmcore.lifeline import die_with_parent
+die_with_parent(int(sys.argv.pop(1)))
+from prefect.cli import app
+app()
+"""
 _START_SECONDS = 240.0
 _STOP_SECONDS = 15.0
+_OUTPUT_BYTES = 1 << 16
+_LAST_WORDS_CHARS = 300
 
 
 def configure(store: Path, *, quiet: bool) -> None:
@@ -52,26 +64,43 @@ def server(port: int = 0) -> Iterator[str]:
     """Run a Prefect server of our own for a while; gives its address.
 
     Runs whose steps are spread over processes need one: every process of an ephemeral engine
-    would start a server of its own.
+    would start a server of its own. Raises UserStageError for a port that cannot be had.
     """
     port = port or _free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api"},
-    )
-    try:
-        _wait_until_healthy(process, port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
+    _require_free(port)
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                _PREFECT,
+                str(os.getpid()),
+                "server",
+                "start",
+                "--port",
+                str(port),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C is for us alone: who still talks to the server has to end before it
+            start_new_session=True,
+            env={**os.environ, "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api"},
+        )
         try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait_until_healthy(process, port, output)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            _stop(process)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _free_port() -> int:
@@ -81,17 +110,38 @@ def _free_port() -> int:
         return port
 
 
-def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int) -> None:
-    end = time.monotonic() + _START_SECONDS
+def _require_free(port: int) -> None:
+    """Refuse a port that another program holds: whatever answered there would pass for ours."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        msg = (
+            f"Found that port {port} cannot be taken ({getattr(error, 'strerror', error)}); "
+            "expected a free one for a Prefect server of our own; stop the program that holds it, "
+            "or choose another, as in `make ui PORT=4300`."
+        )
+        raise UserStageError(msg) from error
+
+
+def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int, output: BinaryIO) -> None:
+    """Wait for the server's first answer; StageError when it ends or stays silent."""
+    start = time.monotonic()
     url = f"http://127.0.0.1:{port}/api/health"
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() - start < _START_SECONDS and process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
+    waited = time.monotonic() - start
+    state = "no answer" if process.poll() is None else f"exit code {process.returncode}"
+    # pread: the server writes at the offset that a seek here would move
+    words = " ".join(os.pread(output.fileno(), _OUTPUT_BYTES, 0).decode(errors="replace").split())
     msg = (
-        f"Found no answer from the Prefect server on port {port} within {_START_SECONDS:.0f} s; "
-        "expected one; see whether another program holds the port."
+        f"Found {state} from the Prefect server on port {port} after {waited:.0f} s; expected it "
+        f"to answer within {_START_SECONDS:.0f} s; try again, or see what it said last: "
+        f"{words[-_LAST_WORDS_CHARS:] or 'nothing'}"
     )
     raise StageError(msg)

@@ -6,6 +6,7 @@ and the nearest match. ``[resources]`` says how fast and where and never enters 
 
 import dataclasses
 import difflib
+import re
 import tomllib
 import types
 import typing
@@ -150,9 +151,12 @@ def _build(kind: type, tree: Tree, path: str) -> object:
     try:
         return kind(**values)
     except ValueError as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(str(error)) from error
+        raise ConfigError(_name_keys(str(error), path, list(fields))) from error
+
+
+def _name_keys(message: str, path: str, fields: Sequence[str]) -> str:
+    """Name keys as the recipe does: a class that configures several sections knows none of them."""
+    return re.sub(rf"\b\w+\.(?=(?:{'|'.join(fields)})\b)", f"{path}." if path else "", message)
 
 
 def _convert(kind: object, value: object, where: str) -> object:

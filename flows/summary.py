@@ -1,6 +1,7 @@
 """The last page of a run: what a person wants to know before the next command."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from warehouse.store import Store
 _SAMPLES = 3
 _FUNNEL = ("extract", "decide", "deduplicate", "tokens")
 _SAMPLE_CHARS = 320
+_KEY_CHARS = 12
+_MODELS = {"grpo": "grpo", "dpo": "dpo", "sft": "sft", "pretrain": "base"}
+"""stage -> name of the model it makes, the last of the journey first"""
 
 
 def show_summary(store: Store, run_id: str, console: Console) -> None:
-    """Print funnel, curve, samples, accuracies, the report's place and three next commands."""
+    """Print funnel, curve, samples, accuracies, the report's place and the next commands."""
     connection = catalog.connect(store, run_id)
     run = runs.read_run(store, run_id)
     steps = list(runs.steps(store, run_id))
@@ -33,7 +37,7 @@ def show_summary(store: Store, run_id: str, console: Console) -> None:
     _curve(connection, console)
     _accuracies(connection, console)
     _samples(connection, console)
-    _farewell(store, steps, console)
+    _farewell(store, run, steps, console)
 
 
 def _rows(
@@ -67,7 +71,8 @@ def _funnel(connection: duckdb.DuckDBPyConnection, run_id: str, console: Console
             f"{rejected:,d}",
             ", ".join(reasons.get(stage, [])[:5]),
         )
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     split = _rows(
         connection,
         "SELECT split, count(*), sum(length), sum(n_bytes) FROM shards GROUP BY split ORDER BY split",
@@ -95,13 +100,18 @@ def _curve(connection: duckdb.DuckDBPyConnection, console: Console) -> None:
         "SELECT model, bits_per_byte FROM bits_per_byte WHERE source = 'all' ORDER BY model",
     ):
         console.print(f"  held out, {model}: {value:.3f} bits per byte")
-    for predicted, low, high, measured in _rows(
-        connection, "SELECT predicted_loss, low, high, measured_loss FROM scaling_predictions"
+    for predicted, low, high, measured, times in _rows(
+        connection,
+        "SELECT predicted_loss, low, high, measured_loss, extrapolation FROM scaling_predictions",
     ):
         if predicted is not None:
+            outside = (
+                "" if low <= measured <= high else " (outside: the law does not hold that far)"
+            )
             console.print(
-                f"  scaling law predicted {predicted:.3f} nats per token "
-                f"(90% {low:.3f} to {high:.3f}), measured {measured:.3f}"
+                f"  scaling law, at {times:.1f} times the sweep's largest compute: predicted "
+                f"{predicted:.3f} nats per token (90% {low:.3f} to {high:.3f}), "
+                f"measured {measured:.3f}{outside}"
             )
 
 
@@ -135,16 +145,35 @@ def _samples(connection: duckdb.DuckDBPyConnection, console: Console) -> None:
             console.print(Panel(text, title=f"sample of {model}", title_align="left"))
 
 
-def _farewell(store: Store, steps: Sequence[runs.StepRecord], console: Console) -> None:
+def _farewell(
+    store: Store, run: runs.Run, steps: Sequence[runs.StepRecord], console: Console
+) -> None:
     for step in steps:
         if step.stage == "report":
             path = store.path_of("report", step.key) / "report.html"
-            console.print(f"[bold]report[/bold] {path}", soft_wrap=True)
+            console.print(f"[bold]report[/bold] {escape(str(path))}", soft_wrap=True)
     console.print("[bold]try next[/bold]")
-    where = "" if store.root == Path("store").resolve() else f" --store {store.root}"
-    for command in (
-        f"c2m sql rejections_by_reason{where}",
-        f"c2m generate 'Once upon a time'{where} --model base",
-        f"c2m lineage pretrain{where}",
-    ):
-        console.print(f"  .venv/bin/{command}", soft_wrap=True)
+    where = [] if store.root == Path("store").resolve() else ["--store", str(store.root)]
+    for words in next_commands(store, run, steps):
+        command = shlex.join(["c2m", *words, *where])
+        console.print(f"  .venv/bin/{escape(command)}", soft_wrap=True)
+
+
+def next_commands(
+    store: Store, run: runs.Run, steps: Sequence[runs.StepRecord]
+) -> Iterator[list[str]]:
+    """Commands that have an answer after this run: only what its own steps have made."""
+    finished = {step.stage: step for step in steps if step.content}
+    usual = runs.latest(store)
+    chosen = [] if usual is None or usual.run_id == run.run_id else ["--run", run.run_id]
+    if "extract" in finished:
+        yield ["sql", "rejections_by_reason", *chosen]
+    models = [stage for stage in _MODELS if stage in finished]
+    if models and "tokenizer" in finished:
+        prompt = "Once upon a time" if models == ["pretrain"] else "What is 2 + 3?"
+        yield ["generate", prompt, "--model", _MODELS[models[0]]]
+    made = [step for step in steps if step.content and step.stage != "report"]
+    if models or made:
+        step = finished[models[-1]] if models else made[-1]
+        is_only = len({artifact.key for artifact in store.find(step.step)}) == 1
+        yield ["lineage", step.step if is_only else step.key[:_KEY_CHARS]]

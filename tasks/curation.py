@@ -7,7 +7,7 @@ from lmcore.curate.annotate import annotate as annotate_documents
 from lmcore.curate.classifiers import DESCRIPTION, train
 from lmcore.curate.config import CurateConfig
 from lmcore.curate.decide import decide as decide_document
-from tasks.extraction import RECORDS, TEXTS
+from tasks.extraction import RECORDS, TEXTS, require_pages
 from tasks.job import Job, read_all
 from warehouse.parquet import count_rows
 
@@ -70,6 +70,7 @@ def annotate(job: Job) -> None:
 
 def decide(job: Job) -> None:
     """Decide over the scores of all documents: kept, or the first rule that rejects."""
+    require_pages(job.paths("extracted"))
     config = job.config(CurateConfig, "curate")
     paths = job.paths("annotated")
     job.write(

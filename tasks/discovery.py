@@ -2,7 +2,8 @@
 
 Names are what documents remember, so they hold nothing of this machine: Common Crawl's own path
 where there is one, else the file's name with as many folders as it takes to be unique.
-A file is hashed once; afterwards its size, mtime and inode vouch for it.
+A file is hashed once; afterwards its size, mtime and inode vouch for it. Crawl files are looked into
+only until one of them holds a record: a few milliseconds, unless none does.
 """
 
 import glob
@@ -10,9 +11,11 @@ import json
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from io import BufferedIOBase
 from pathlib import Path
 
+from lmcore.crawl.warc import describe_start, has_record, starts_with_record
 from lmcore.errors import InputError
 from tasks.graph import Source, Sources
 from warehouse import fingerprint
@@ -21,6 +24,7 @@ from warehouse.store import Store
 logger = logging.getLogger(__name__)
 _CRAWL_ROOT = "crawl-data"
 UNREADABLE = "unreadable"
+_SHOWN = 5
 
 
 class _HashCache:
@@ -101,6 +105,46 @@ def name_files(paths: Iterable[Path]) -> dict[str, Path]:
     return dict(sorted(named.items()))
 
 
+def _holds(source: Source, look: Callable[[BufferedIOBase], bool]) -> bool:
+    """What a look into a source file finds; False where it cannot be read."""
+    if source.content == UNREADABLE:
+        return False
+    try:
+        with Path(source.path).open("rb") as file:
+            return look(file)
+    except OSError:
+        return False
+
+
+def _describe(source: Source) -> str:
+    """What is wrong with a source file, in a few words."""
+    try:
+        with Path(source.path).open("rb") as file:
+            found = describe_start(file)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "cannot be read to its end" if source.content == UNREADABLE else found
+
+
+def require_archive(sources: Sequence[Source]) -> None:
+    """Raise InputError unless a record begins in at least one of the files.
+
+    Their first bytes are tried before any of them is searched to its end, as extraction does: an
+    archive whose beginning is lost still counts.
+    """
+    if any(_holds(source, look) for look in (starts_with_record, has_record) for source in sources):
+        return
+    shown = [f"{source.name} ({_describe(source)})" for source in sources[:_SHOWN]]
+    n_more = len(sources) - len(shown)
+    more = f", and {n_more:,d} more" if n_more else ""
+    msg = (
+        f"Found no record in any of the {len(sources):,d} files of corpus.warcs: "
+        f"{', '.join(shown)}{more}; expected at least one that can be read as WARC, WET or ARC; "
+        "correct it or --set another."
+    )
+    raise InputError(msg)
+
+
 def discover(store: Store, *, warcs: Sequence[str], labels: str, lid_model: str) -> Sources:
     """Find and hash every source file of a recipe."""
     cache = _HashCache(store.root / "cache" / "hashes.json")
@@ -116,6 +160,8 @@ def discover(store: Store, *, warcs: Sequence[str], labels: str, lid_model: str)
         lid_model=sources([lid_model], "curate.lid_model") if lid_model else (),
     )
     cache.save()
+    if found.warcs:
+        require_archive(found.warcs)
     if labels and not found.labels:
         msg = (
             f"Found no Parquet file for curate.labels = {labels!r}; expected quality and toxicity "

@@ -1,5 +1,6 @@
 """Models are measured on what they never saw, beside an n-gram baseline, and left to write."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ from tasks.deduplication import UNIQUE_TEXTS
 from tasks.extraction import RECORDS
 from tasks.job import Job, Row, read_all
 from warehouse.parquet import read_rows
+
+logger = logging.getLogger(__name__)
 
 MODELS = ("base", "sft", "dpo", "grpo")
 TASK = "arithmetic"
@@ -83,7 +86,10 @@ def _hosts(job: Job, doc_ids: set[str]) -> dict[str, str]:
 
 
 def _bits(job: Job, config: EvaluateConfig, documents: Documents) -> Iterator[Row]:
-    """The model by source and over all, then the n-gram model over all, on the same tokens."""
+    """The model by source and over all, then the n-gram model over all, on the same tokens.
+
+    Both learnt from the same training split, unless the configuration limits the n-gram model.
+    """
     tokenizer = Tokenizer.load(job.path("tokenizer"))
     if not documents:
         return
@@ -94,11 +100,23 @@ def _bits(job: Job, config: EvaluateConfig, documents: Documents) -> Iterator[Ro
     nats = sum(score.nats for score in scores)
     yield _bits_row("base", "all", len(scores), n_bytes, nats)
     shards = TokenShards(job.path("tokens"), "train")
-    baseline = KneserNey(tokenizer.vocab_size, config.ngram_order)
-    baseline.fit(shards.read(0, min(shards.n_tokens, config.ngram_train_tokens)).astype(np.int64))
+    baseline, n_counted = fit_baseline(shards, tokenizer.vocab_size, config)
+    job.result.attributes |= {"ngram_tokens": n_counted, "train_tokens": shards.n_tokens}
     held_out = [i for _, _, text in documents for i in [*tokenizer.encode(text), tokenizer.eot_id]]
     nats = baseline.nll(np.array(held_out))
     yield _bits_row(f"ngram{config.ngram_order}", "all", len(documents), n_bytes, nats)
+
+
+def fit_baseline(
+    shards: TokenShards, vocab_size: int, config: EvaluateConfig
+) -> tuple[KneserNey, int]:
+    """Count the n-gram model on the training split; return it and the tokens it was counted on."""
+    n_tokens = min(shards.n_tokens, config.ngram_train_tokens or shards.n_tokens)
+    log = logger.warning if n_tokens < shards.n_tokens else logger.info
+    log("counting ngrams order=%d tokens=%d of=%d", config.ngram_order, n_tokens, shards.n_tokens)
+    baseline = KneserNey(vocab_size, config.ngram_order)
+    baseline.fit(shards.read(0, n_tokens))
+    return baseline, n_tokens
 
 
 def _bits_row(model: str, source: str, n_documents: int, n_bytes: int, nats: float) -> Row:

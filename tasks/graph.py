@@ -88,17 +88,17 @@ _HOUR = 60 * _MINUTE
 _STAGES = (
     Stage(name="sample_crawl", part="corpus", body="tasks.sources:sample_crawl",
           title="write the sample crawl", deadline_seconds=10 * _MINUTE),
-    Stage(name="sample_labels", part="corpus", body="tasks.sources:sample_labels",
+    Stage(name="sample_labels", version=2, part="corpus", body="tasks.sources:sample_labels",
           title="write the sample labels", deadline_seconds=10 * _MINUTE),
-    Stage(name="extract", part="corpus", body="tasks.extraction:extract",
+    Stage(name="extract", version=2, part="corpus", body="tasks.extraction:extract",
           title="extract main text", deadline_seconds=6 * _HOUR),
     Stage(name="classifiers", part="corpus", body="tasks.curation:classifiers",
           title="train the classifiers", deadline_seconds=1 * _HOUR),
     Stage(name="annotate", part="corpus", body="tasks.curation:annotate",
           title="score documents", deadline_seconds=6 * _HOUR),
-    Stage(name="decide", part="corpus", body="tasks.curation:decide",
+    Stage(name="decide", version=2, part="corpus", body="tasks.curation:decide",
           title="decide what to keep", deadline_seconds=1 * _HOUR),
-    Stage(name="deduplicate", part="corpus", body="tasks.deduplication:deduplicate",
+    Stage(name="deduplicate", version=2, part="corpus", body="tasks.deduplication:deduplicate",
           title="remove duplicates", deadline_seconds=6 * _HOUR),
     Stage(name="tokenizer", part="tokenizer", body="tasks.tokenization:tokenizer",
           title="train the tokenizer", deadline_seconds=6 * _HOUR),
@@ -108,7 +108,7 @@ _STAGES = (
           title="pretrain the model", deadline_seconds=240 * _HOUR),
     Stage(name="sweep", version=2, part="scaling", body="tasks.scaling:sweep",
           title="train a sweep point", deadline_seconds=24 * _HOUR),
-    Stage(name="scaling", part="scaling", body="tasks.scaling:fit",
+    Stage(name="scaling", version=2, part="scaling", body="tasks.scaling:fit",
           title="fit the scaling laws", deadline_seconds=1 * _HOUR),
     Stage(name="sft", part="alignment", body="tasks.alignment:sft",
           title="fine-tune on instructions", deadline_seconds=24 * _HOUR),
@@ -116,11 +116,11 @@ _STAGES = (
           title="optimise preferences", deadline_seconds=24 * _HOUR),
     Stage(name="grpo", part="alignment", body="tasks.alignment:grpo",
           title="reinforce with a verifier", deadline_seconds=24 * _HOUR),
-    Stage(name="evaluate", part="evaluation", body="tasks.evaluation:evaluate",
+    Stage(name="evaluate", version=2, part="evaluation", body="tasks.evaluation:evaluate",
           title="evaluate the models", deadline_seconds=6 * _HOUR),
-    Stage(name="judge", part="evaluation", body="tasks.judgement:judge",
+    Stage(name="judge", version=2, part="evaluation", body="tasks.judgement:judge",
           title="compare with the ground truth", deadline_seconds=1 * _HOUR),
-    Stage(name="report", version=2, part="evaluation", body="tasks.reporting:report",
+    Stage(name="report", version=3, part="evaluation", body="tasks.reporting:report",
           title="write the report", deadline_seconds=1 * _HOUR),
 )  # fmt: skip
 
@@ -208,7 +208,8 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
     ]
     annotated = _refs(*(f"annotate/{part}" for part in parts.values()))
     decision = {"curate": _pick(curate, DECISION_FIELDS)}
-    steps.append(_step("decide", decision, annotated=annotated))
+    extracted = _refs(*(f"extract/{part}" for part in parts.values()))
+    steps.append(_step("decide", decision, extracted=extracted, annotated=annotated))
     dedup = {"deduplicate": recipe["deduplicate"]}
     steps.append(_step("deduplicate", dedup, annotated=annotated, decided=_refs("decide")))
     return steps

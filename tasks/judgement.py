@@ -1,16 +1,21 @@
 """The stages held against the sample crawl's ground truth.
 
-Nothing here feeds back into a stage: the truth is read after everything has been decided.
-Duplicates count as found when the document was removed or lost its twin; near duplicates are
-those with a true Jaccard similarity of at least 0.8. A measure without a single case has no row:
-a share of nothing is neither good nor bad.
+Nothing here feeds back into a stage: the truth is read after everything has been decided. Nor does
+a stage judge itself: whether two pages are duplicates is worked out here from their cleaned texts,
+in the plainest way, and what deduplication says of them is compared with it. Pages planted as
+exact copies whose extracted texts differ (one with its headline, one without) are near duplicates.
+A measure without a single case has no row: a share of nothing is neither good nor bad.
 """
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from lmcore.crawl.record import hash_id
 from lmcore.curate.calibration import roc_auc
+from lmcore.curate.pii import EMAIL_MASK, IP_MASK, PHONE_MASK
 from tasks.curation import CLEAN_TEXTS, DECISIONS, SCORES
 from tasks.extraction import RECORDS, TEXTS
 from tasks.job import Job, Row, read_all
@@ -18,6 +23,11 @@ from tasks.sources import TRUTH
 from warehouse.parquet import read_rows
 
 NEAR = 0.8
+SHINGLE_WORDS = 5
+MASKS = {EMAIL_MASK, PHONE_MASK, IP_MASK}
+PRIVATE = ("emails", "phones", "ips")
+_CJK = "\u3040-\u30ff\u3400-\u9fff"
+_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
 NO_LANGUAGE = (None, "la")
 """Languages of pages without a truth to decide by: none known, and the blind text of spam"""
 Rows = Mapping[str, Row]
@@ -45,7 +55,7 @@ def judge(job: Job) -> None:
         *_judge_classifier("toxicity", "is_toxic", truth, scores),
         *_judge_masking(truth, texts, clean),
         *_judge_decisions(truth, outcomes),
-        *_judge_duplicates(truth, job),
+        *_judge_duplicates(truth, clean, job),
     ]
     job.write("stage_quality", "stage_quality.parquet", rows)
 
@@ -112,21 +122,36 @@ def _judge_classifier(name: str, label: str, truth: Rows, scores: Rows) -> Itera
 def _judge_masking(
     truth: Rows, texts: Mapping[str, str], clean: Mapping[str, str]
 ) -> Iterator[Row]:
-    """Planted numbers that reached the extracted text must be gone from the cleaned one."""
-    gone = {
-        kind: [
-            value not in clean[doc_id]
-            for doc_id, row in truth.items()
-            if doc_id in clean
-            for value in _list(row[kind])
-            if value in texts[doc_id]
-        ]
-        for kind in ("emails", "phones", "ips")
-    }
-    for kind, found in gone.items():
-        yield from _mean("annotate", f"masked {kind} recall", 0.98, found)
-    everything = (hit for found in gone.values() for hit in found)
+    """A planted number must be a mask where its line stands; on a line that went, it is no case."""
+    masked: dict[str, list[bool]] = {kind: [] for kind in PRIVATE}
+    dropped: list[bool] = []
+    for doc_id, row in truth.items():
+        kinds = {value: kind for kind in PRIVATE for value in _list(row[kind])}
+        if not kinds or doc_id not in clean:
+            continue
+        for line in texts[doc_id].split("\n"):
+            found = what_stands_for(list(kinds), line, clean[doc_id])
+            dropped += [stands is None for _, stands in found]
+            for value, stands in found:
+                if stands is not None:
+                    masked[kinds[value]].append(stands in MASKS)
+    for kind, hits in masked.items():
+        yield from _mean("annotate", f"masked {kind} recall", 0.98, hits)
+    everything = (hit for hits in masked.values() for hit in hits)
     yield from _mean("annotate", "masked PII recall", 0.98, everything)
+    yield from _mean("annotate", "planted PII on lines that were dropped", None, dropped)
+
+
+def what_stands_for(values: Sequence[str], line: str, cleaned: str) -> list[tuple[str, str | None]]:
+    """Each value in a line, and what the cleaned text has in its place; None where the line is gone."""
+    longest_first = sorted(values, key=len, reverse=True)
+    parts = re.split("(" + "|".join(map(re.escape, longest_first)) + ")", line.strip())
+    found = parts[1::2]
+    if not found:
+        return []
+    around = "(.+?)".join(map(re.escape, parts[::2]))
+    kept = re.search(f"^{around}$", cleaned, re.MULTILINE)
+    return list(zip(found, kept.groups() if kept else [None] * len(found), strict=True))
 
 
 def _judge_decisions(truth: Rows, outcomes: Mapping[str, str]) -> Iterator[Row]:
@@ -157,43 +182,83 @@ def _judge_decisions(truth: Rows, outcomes: Mapping[str, str]) -> Iterator[Row]:
     yield from _mean("decide", "kept pages that are good English ones", 0.95, right)
 
 
-def _judge_duplicates(truth: Rows, job: Job) -> Iterator[Row]:
-    """Pairs of which both sides reached deduplication; unplanted removals count against precision."""
-    outcomes = {
-        str(row["doc_id"]): str(row["outcome"])
-        for row in read_rows(job.path("deduplicated") / "dedup_outcomes.parquet")
-    }
-    removed = {
-        str(row["doc_id"]): row
-        for row in read_rows(job.path("deduplicated") / "duplicates.parquet")
-    }
+class Comparison(NamedTuple):
+    """How alike two pages are: word for word the same, and the Jaccard similarity of their shingles."""
+
+    is_exact: bool
+    jaccard: float
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words without accents; a Chinese or Japanese character is a word."""
+    bare = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+    return _WORD.findall(unicodedata.normalize("NFC", bare).lower())
+
+
+def _shingles(words: Sequence[str]) -> set[tuple[str, ...]]:
+    last = max(len(words) - SHINGLE_WORDS, 0)
+    return {tuple(words[i : i + SHINGLE_WORDS]) for i in range(last + 1)} if words else set()
+
+
+def compare(a: str, b: str, removed_lines: set[tuple[str, ...]]) -> Comparison:
+    """Compare two cleaned texts; lines that deduplication removed everywhere count for no shingle."""
+    first, second = (
+        _shingles([word for line in lines if tuple(line) not in removed_lines for word in line])
+        for lines in ([words_of(line) for line in text.split("\n")] for text in (a, b))
+    )
+    common = len(first & second)
+    union = len(first) + len(second) - common
+    return Comparison(words_of(a) == words_of(b), common / union if union else 0.0)
+
+
+def _judge_duplicates(truth: Rows, clean: Mapping[str, str], job: Job) -> Iterator[Row]:
+    """Planted pairs of which both sides reached deduplication, and all documents removed.
+
+    A pair counts as recognised only where both belong to one survivor, not where either is gone.
+    """
+    folder = job.path("deduplicated")
+    entered = {str(row["doc_id"]) for row in read_rows(folder / "dedup_outcomes.parquet")}
+    removed = {str(row["doc_id"]): row for row in read_rows(folder / "duplicates.parquet")}
+    lines = {tuple(words_of(str(r["line"]))) for r in read_rows(folder / "removed_lines.parquet")}
     by_url = {str(row["url"]): doc_id for doc_id, row in truth.items()}
     pairs = [
-        (doc_id, by_url[str(row["duplicate_of"])], row)
+        (doc_id, by_url[str(row["duplicate_of"])])
         for doc_id, row in sorted(truth.items())
         if row["duplicate_of"] is not None and str(row["duplicate_of"]) in by_url
     ]
-    entered = [(a, b, row) for a, b, row in pairs if a in outcomes and b in outcomes]
-    for kind in ("exact", "near"):
-        wanted = [
-            (a, b) for a, b, row in entered if row["duplicate_kind"] == kind and _is_right(row)
-        ]
-        hits = (a in removed or b in removed for a, b in wanted)
-        yield from _mean("deduplicate", f"{kind} duplicate recall", 0.95, hits)
-    right = (_is_right(row) for row in removed.values())
+    exact, near = [], []
+    for a, b in pairs:
+        if a in entered and b in entered:
+            found = compare(clean[a], clean[b], lines)
+            if found.is_exact:
+                exact.append(_is_recognised(a, b, removed, exactly=True))
+            elif found.jaccard >= NEAR:
+                near.append(_is_recognised(a, b, removed, exactly=False))
+    yield from _mean("deduplicate", "exact duplicate recall", 0.95, exact)
+    yield from _mean("deduplicate", "near duplicate recall", 0.95, near)
+    right = (
+        found.is_exact if row["kind"] == "exact" else found.jaccard >= NEAR
+        for doc_id, row in removed.items()
+        for found in [compare(clean[doc_id], clean[str(row["survivor_id"])], lines)]
+    )
     yield from _mean("deduplicate", "precision (true Jaccard >= 0.8)", 1.0, right)
     yield from _judge_against_plan(pairs, removed, truth)
 
 
-def _is_right(row: Row) -> bool:
-    return float(str(row["jaccard"])) >= NEAR
+def _is_recognised(a: str, b: str, removed: Rows, *, exactly: bool) -> bool:
+    """Whether two documents have one survivor; ``exactly``: and are called equal to each other."""
+    survivors = {str(removed[d]["survivor_id"]) if d in removed else d for d in (a, b)}
+    # two copies of which neither stays have the same relation to the page that does
+    kinds = {removed[d]["kind"] for d in (a, b) if d in removed}
+    is_called_equal = len(kinds) == 1 and ((a in removed and b in removed) or "exact" in kinds)
+    return len(survivors) == 1 and (is_called_equal or not exactly)
 
 
 def _judge_against_plan(
-    pairs: Sequence[tuple[str, str, Row]], removed: Rows, truth: Rows
+    pairs: Sequence[tuple[str, str]], removed: Rows, truth: Rows
 ) -> Iterator[Row]:
     """Of the removed documents, how many belong to a planted group of one text."""
-    group = {doc_id: doc_id for doc_id in truth} | {a: b for a, b, _ in pairs}
+    group = {doc_id: doc_id for doc_id in truth} | dict(pairs)
 
     def root(doc_id: str) -> str:
         while group[doc_id] != doc_id:

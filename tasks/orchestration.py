@@ -56,13 +56,11 @@ def run_step(
     name: str, step: dict[str, Any], context: dict[str, Any], upstream: list[ArtifactRef]
 ) -> Any:  # a state or a reference: Prefect unwraps both
     """Run or find one step's artifact; a hit ends in the state Cached."""
-    logger = get_run_logger()
+    del name  # Prefect names the task run by it
     known = {ref.step: ref for ref in upstream}
-    ref = execute(Context(**context), decode_step(step), known)
+    ref = execute(Context(**context), decode_step(step), known, log=get_run_logger())
     if ref.cached:
-        logger.info("hit key=%s", ref.key[:12])
         return Completed(name="Cached", message=f"artifact {ref.key[:12]}", data=ref)
-    logger.info("ran key=%s content=%s step=%s", ref.key[:12], ref.content[:12], name)
     return ref
 
 

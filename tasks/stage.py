@@ -21,6 +21,7 @@ from pathlib import Path
 from tasks.errors import DeadlineError, StageError, TransientStageError, UserStageError
 from tasks.graph import Source, Step
 from tasks.job import JobInput, JobSpec, Result
+from tasks.log import Log, LogTail
 from tasks.worker import EXIT_TRANSIENT, EXIT_USER
 from warehouse import runs
 from warehouse.artifact import Artifact, ArtifactRef, Input
@@ -87,8 +88,10 @@ def identify(step: Step, upstream: Mapping[str, ArtifactRef]) -> Identity:
     )
 
 
-def execute(context: Context, step: Step, upstream: Mapping[str, ArtifactRef]) -> ArtifactRef:
-    """Return the step's artifact, from the store or by running its body.
+def execute(
+    context: Context, step: Step, upstream: Mapping[str, ArtifactRef], *, log: Log = logger
+) -> ArtifactRef:
+    """Return the step's artifact, from the store or by running its body; ``log`` is told of it.
 
     Raises UserStageError, TransientStageError, DeadlineError or StageError.
     """
@@ -102,6 +105,7 @@ def execute(context: Context, step: Step, upstream: Mapping[str, ArtifactRef]) -
         key=key,
         started_at=runs.now(),
     )
+    was_held = store.path_of(identity.kind, key).exists()
     artifact = store.lookup(identity.kind, key)
     if artifact is None and step.name in context.locked:
         msg = (
@@ -115,23 +119,49 @@ def execute(context: Context, step: Step, upstream: Mapping[str, ArtifactRef]) -
             artifact = store.lookup(identity.kind, identity.key)
             cached = artifact is not None
             if artifact is None:
-                artifact, record = _build(context, step, identity, store, record)
+                why = "the store's artifact is damaged" if was_held else "no artifact of this key"
+                log.info("started step=%s key=%s why=%s", step.name, key[:12], why)
+                artifact, record = _build(context, step, identity, store, record, log=log)
     state = "hit" if cached else "ran"
     runs.save_step(
         store, context.run_id, replace(record, state=state, content=artifact.content, work_dir="")
     )
-    logger.info("step=%s state=%s key=%s", step.name, state, identity.key[:12])
+    _tell(log, artifact, None if cached else record)
     return to_ref(step.name, artifact, cached=cached)
 
 
+def _tell(log: Log, artifact: Artifact, built: runs.StepRecord | None) -> None:
+    """Log what a step came to: its rows and, where it was built, what that cost."""
+    manifest = artifact.manifest
+    counted = manifest.accounting
+    if counted is not None:
+        rejected = " ".join(f"{reason}={n}" for reason, n in counted.rejected.items())
+        n_rejected = sum(counted.rejected.values())
+        counts = (counted.rows_in, counted.rows_kept, n_rejected, rejected)
+        log.info("rows in=%d kept=%d rejected=%d %s", *counts)
+    if built is not None:
+        cost = (built.seconds, built.cpu_seconds, built.max_rss_bytes)
+        log.info("cost seconds=%.1f cpu_seconds=%.1f max_rss_bytes=%d", *cost)
+    verb = "hit, files as committed," if built is None else "committed"
+    size_bytes = sum(entry.bytes for entry in manifest.files)
+    found = (artifact.key[:12], artifact.content[:12], len(manifest.files), size_bytes)
+    log.info("%s key=%s content=%s files=%d bytes=%d", verb, *found)
+
+
 def _build(
-    context: Context, step: Step, identity: Identity, store: Store, record: runs.StepRecord
+    context: Context,
+    step: Step,
+    identity: Identity,
+    store: Store,
+    record: runs.StepRecord,
+    *,
+    log: Log,
 ) -> tuple[Artifact, runs.StepRecord]:
     started = time.monotonic()
     try:
         with store.stage(identity) as staging, store.scratch(identity) as work:
             runs.save_step(store, context.run_id, replace(record, work_dir=str(work)))
-            usage = _run_body(context, step, staging, work)
+            usage = _run_body(context, step, staging, work, log=log)
             result = Result(**json.loads((work / "result.json").read_text()))
             staging.tables = result.tables
             staging.outcome_table = result.outcome_table
@@ -152,7 +182,7 @@ def _build(
     )
 
 
-def _run_body(context: Context, step: Step, staging: Staging, work: Path) -> _Usage:
+def _run_body(context: Context, step: Step, staging: Staging, work: Path, *, log: Log) -> _Usage:
     spec = JobSpec(
         step=step.name,
         stage=step.stage.name,
@@ -168,7 +198,7 @@ def _run_body(context: Context, step: Step, staging: Staging, work: Path) -> _Us
     )
     spec.save(work / "job.json")
     deadline = step.stage.deadline_seconds * context.deadline_factor
-    usage = _supervise(work, deadline, step)
+    usage = _supervise(work, deadline, step, log=log)
     if usage.exit_code != 0:
         raise _failure(step, work, usage.exit_code)
     return usage
@@ -206,13 +236,14 @@ def worker_environment() -> dict[str, str]:
     }
 
 
-def _supervise(work: Path, deadline_seconds: float, step: Step) -> _Usage:
+def _supervise(work: Path, deadline_seconds: float, step: Step, *, log: Log) -> _Usage:
     """Run the worker until it ends or its deadline passes; then it and its children are killed."""
-    with (work / "log.txt").open("wb") as log:
+    with (work / "log.txt").open("wb") as out:
+        tail = LogTail(work / "log.txt", log)
         process = subprocess.Popen(
             [sys.executable, "-m", "tasks.worker", str(work / "job.json"), str(os.getpid())],
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env=worker_environment(),
@@ -220,6 +251,7 @@ def _supervise(work: Path, deadline_seconds: float, step: Step) -> _Usage:
     end = time.monotonic() + deadline_seconds
     try:
         while True:
+            tail.forward()
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 process.returncode = os.waitstatus_to_exitcode(status)
@@ -240,6 +272,7 @@ def _supervise(work: Path, deadline_seconds: float, step: Step) -> _Usage:
     finally:
         if process.returncode is None:
             _kill(process)
+        tail.close()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

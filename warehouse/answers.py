@@ -65,7 +65,7 @@ def _to_plain(value: object) -> object:
 def _to_table(columns: Sequence[str], rows: Rows) -> str:
     cells = [[_to_cell(value) for value in row] for row in rows]
     widths = [
-        max(_width(text) for text in (name, *(row[at] for row in cells)))
+        max(width_of(text) for text in (name, *(row[at] for row in cells)))
         for at, name in enumerate(columns)
     ]
     right = [
@@ -74,7 +74,7 @@ def _to_table(columns: Sequence[str], rows: Rows) -> str:
     lines = [list(columns), ["─" * width for width in widths], *cells]
     text = ""
     for line in lines:
-        padded = [_pad(*cell) for cell in zip(line, widths, right, strict=True)]
+        padded = [pad(*cell) for cell in zip(line, widths, right, strict=True)]
         text += "  ".join(padded).rstrip() + "\n"
     return text + f"({len(rows):,d} row{'' if len(rows) == 1 else 's'})\n"
 
@@ -88,16 +88,22 @@ def _to_cell(value: object) -> str:
         return f"{value:,d}"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 or not math.isfinite(value) else f"{value:,.0f}"
-    text = "".join(letter if letter.isprintable() else "␣" for letter in str(value))
+    text = to_printable(str(value))
     return text if len(text) <= _MAX_CELL_CHARS else text[: _MAX_CELL_CHARS - 1] + "…"
 
 
-def _width(text: str) -> int:
+def to_printable(text: str) -> str:
+    """One line without control characters: no name from outside can write to a terminal."""
+    return "".join(letter if letter.isprintable() else "␣" for letter in text)
+
+
+def width_of(text: str) -> int:
     """Columns on a terminal: wide letters take two, combining marks none."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
-def _pad(text: str, width: int, right: bool) -> str:
-    blanks = " " * (width - _width(text))
+def pad(text: str, width: int, right: bool = False) -> str:
+    """A cell of a column: numbers end together, texts begin together."""
+    blanks = " " * (width - width_of(text))
     return blanks + text if right else text + blanks

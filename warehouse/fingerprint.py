@@ -15,6 +15,7 @@ from pathlib import Path
 from warehouse.errors import StoreError
 
 _CHUNK_BYTES = 1 << 20
+_NEAR_CHARS = 60
 
 
 def to_canonical(value: object) -> object:
@@ -53,8 +54,18 @@ def canonical_json(value: object) -> str:
 
 
 def hash_text(text: str) -> str:
-    """Sha256 of UTF-8 text, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Sha256 of UTF-8 text, in hexadecimal; StoreError where the text has no UTF-8."""
+    try:
+        return hashlib.sha256(text.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        # Python reads a file name's bytes that are no UTF-8 as lone surrogates; no table holds them
+        before, after = text[: error.start], text[error.start :]
+        near = before.rpartition('"')[2][-_NEAR_CHARS:] + after.partition('"')[0][:_NEAR_CHARS]
+        msg = (
+            f"Found bytes that are no UTF-8 in {near!r}, probably a file name; expected text "
+            "that every table can hold; rename the file."
+        )
+        raise StoreError(msg) from error
 
 
 def hash_file(path: Path) -> str:

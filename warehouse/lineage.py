@@ -98,6 +98,12 @@ def trace(store: Store, connection: duckdb.DuckDBPyConnection, text: str) -> Tra
 
     Raises UnknownArtifactError when nothing, or more than one artifact, is meant.
     """
+    if not text.strip():
+        msg = (
+            "Found an empty id; expected a key or its beginning, a name, a URL or a doc_id; "
+            "`c2m ls` lists the artifacts."
+        )
+        raise UnknownArtifactError(msg)
     node = _find_artifact(store, connection, text)
     if node is not None:
         parents, children = _edges(connection)

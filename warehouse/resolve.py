@@ -19,6 +19,7 @@ from warehouse.store import Store
 
 _MAX_ROUNDS = 100_000
 _KEY_CHARS = 12
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,15 @@ class Candidate:
         return (
             self.name == requirement.name
             and requirement.content in {"", self.content}
-            and all(
-                name in self.attributes and self.attributes[name] == value
-                for name, value in requirement.attributes.items()
-            )
+            and not self.lacks(requirement)
+        )
+
+    def lacks(self, requirement: Requirement) -> tuple[str, ...]:
+        """Attributes that a requirement asks for and that this version was not made with."""
+        return tuple(
+            name
+            for name, value in sorted(requirement.attributes.items())
+            if name not in self.attributes or self.attributes[name] != value
         )
 
 
@@ -232,10 +238,47 @@ def _conflict(
         versions = provider.versions.get(requirement.name, [])
         fits = [one.version for one in versions if one.satisfies(requirement)]
         known = f" (version {fits[0]})" if requirement.content and fits else ""
-        wishes[f"{parent or 'the recipe'} requires {requirement}{known}"] = None
+        wish = _wish(requirement, versions)
+        wishes[f"{parent or 'the recipe'} requires {wish}{known}"] = None
         held[f"{len(versions):,d} of {requirement.name}"] = None
     return ResolutionError(
         f"Found no set of artifacts that fits together: {', but '.join(wishes)}; expected "
         f"versions that agree (the store holds {', '.join(held)}); relax the recipe, or run it "
         "so that the missing version is made."
     )
+
+
+def _wish(requirement: Requirement, versions: Sequence[Candidate]) -> str:
+    """A requirement, of its attributes only those that some version in the store does not have."""
+    nearest = min(
+        (one for one in versions if one.lacks(requirement)),
+        key=lambda one: (len(one.lacks(requirement)), -one.version),
+        default=None,
+    )
+    if nearest is None or not requirement.attributes:
+        return str(requirement) if requirement.content else requirement.name
+    wanted = _flatten(dict(requirement.attributes))
+    held = _flatten({name: nearest.attributes.get(name) for name in requirement.attributes})
+    differing = [
+        f"{name} = {_to_text(wanted.get(name))} (version {nearest.version} has "
+        f"{_to_text(held.get(name))})"
+        for name in sorted(wanted.keys() | held.keys())
+        if wanted.get(name) != held.get(name)
+    ]
+    more = len(differing) - _SHOWN
+    listed = " and ".join(differing[:_SHOWN]) + (f" and {more:,d} more" if more > 0 else "")
+    return f"{requirement.name} with {listed}"
+
+
+def _flatten(value: object, path: str = "") -> dict[str, object]:
+    """Nested configuration as one value a dotted name."""
+    if not isinstance(value, Mapping):
+        return {path: value}
+    flat: dict[str, object] = {}
+    for name, entry in value.items():
+        flat |= _flatten(entry, f"{path}.{name}" if path else str(name))
+    return flat
+
+
+def _to_text(value: object) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)

@@ -2,20 +2,26 @@
 
 A run is a folder ``runs/<run_id>/`` with ``run.json`` and one small JSON file a step, each written
 aside and renamed. Everything that varies between equal runs (times, hosts, speeds) lives here and
-nowhere else.
+nowhere else. A record that cannot be read is named in a warning and left out, so that one damaged
+file does not hide the other runs.
 """
 
+import functools
 import json
+import logging
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from warehouse import fingerprint
+from warehouse.errors import StoreError
 from warehouse.store import Store
 
 _MAX_NAME_CHARS = 120
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +50,16 @@ class StepRecord:
     key: str = ""
     content: str = ""
     started_at: str = ""
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    max_rss_bytes: int = 0
+    seconds: float | None = None
+    """what it cost; none where it was cached or failed"""
+    cpu_seconds: float | None = None
+    max_rss_bytes: int | None = None
     work_dir: str = ""
     error: str = ""
     measures: dict[str, float] = field(default_factory=dict)
+
+
+Record = TypeVar("Record", Run, StepRecord)
 
 
 def now() -> str:
@@ -99,26 +109,51 @@ def save_step(store: Store, run_id: str, record: StepRecord) -> None:
     _write(_folder(store, run_id) / "steps" / name, json.dumps(asdict(record)))
 
 
+def _read(kind: type[Record], path: Path) -> Record:
+    try:
+        record = kind(**json.loads(path.read_text()))
+        for entry in fields(kind):
+            if entry.type in {str, "str"} and not isinstance(getattr(record, entry.name), str):
+                msg = f"{entry.name} is no text"
+                raise TypeError(msg)  # noqa: TRY301 - one kind of damage among others
+    except (OSError, ValueError, TypeError) as error:
+        msg = (
+            f"Found the run record {path}, which cannot be read ({error}); expected our JSON; "
+            f"delete it or bring it back from a copy: no artifact is lost with it."
+        )
+        raise StoreError(msg) from error
+    return record
+
+
+def _readable(kind: type[Record], paths: Iterator[Path]) -> Iterator[Record]:
+    """Read what can be read, and name the rest in a warning."""
+    for path in sorted(paths):
+        try:
+            yield _read(kind, path)
+        except StoreError as error:
+            _warn_once(str(error))
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    """A run in progress is read several times a second."""
+    _log.warning("%s Its run is left out for now.", text)
+
+
 def read_run(store: Store, run_id: str) -> Run:
-    """Read one run record."""
-    return Run(**json.loads((_folder(store, run_id) / "run.json").read_text()))
+    """Read one run record; StoreError when it cannot be read."""
+    return _read(Run, _folder(store, run_id) / "run.json")
 
 
 def all_runs(store: Store) -> list[Run]:
-    """Every run record, oldest first."""
-    paths = sorted(store.runs.glob("*/run.json"))
-    return sorted(
-        (Run(**json.loads(path.read_text())) for path in paths),
-        key=lambda run: (run.started_at, run.run_id),
-    )
+    """Every run record that can be read, oldest first."""
+    found = _readable(Run, store.runs.glob("*/run.json"))
+    return sorted(found, key=lambda run: (run.started_at, run.run_id))
 
 
 def steps(store: Store, run_id: str) -> Iterator[StepRecord]:
-    """Step records of a run, by start."""
-    found = [
-        StepRecord(**json.loads(path.read_text()))
-        for path in (_folder(store, run_id) / "steps").glob("[!.]*.json")
-    ]
+    """Step records of a run that can be read, by start."""
+    found = _readable(StepRecord, (_folder(store, run_id) / "steps").glob("[!.]*.json"))
     yield from sorted(found, key=lambda record: (record.started_at, record.step))
 
 

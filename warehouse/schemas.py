@@ -117,10 +117,10 @@ _TABLES = (
         "One row for each document that was removed as a duplicate.",
         """
         doc_id text the removed document
-        kind text exact or near
-        survivor_id text the document of its cluster that stays
-        cluster_id text smallest doc_id of the cluster
-        jaccard float true Jaccard similarity of the shingle sets of document and survivor
+        kind text exact where its normalised text is its survivor's, else near
+        survivor_id text the document of its cluster that stays, never itself a removed one
+        cluster_id text smallest doc_id of the cluster: the survivor and all removed for it
+        jaccard float true Jaccard similarity with the survivor: of the shingle sets after line deduplication for near, 1 for exact
         """,
     ),
     _table(

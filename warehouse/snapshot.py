@@ -142,12 +142,13 @@ def _trained_key(manifest: Manifest) -> str:
 def _telemetry_rows(snapshot: Snapshot) -> Iterator[dict[str, object]]:
     for run_id, steps in snapshot.steps.items():
         for step in steps:
-            measures = {
+            cost = {
                 "seconds": step.seconds,
                 "cpu_seconds": step.cpu_seconds,
                 "max_rss_bytes": step.max_rss_bytes,
             }
-            for name, value in (measures | dict(step.measures)).items():
+            spent = {name: value for name, value in cost.items() if value is not None}
+            for name, value in (spent | step.measures).items():
                 yield {
                     "run_id": run_id,
                     "step": step.step,

@@ -9,7 +9,8 @@ Layout under the root::
 
 A commit hashes and fsyncs every file, writes the manifest last and renames the folder once: a
 reader sees all of it or nothing. A lookup compares size, mtime and inode with those seen at the
-last check and hashes again only what differs.
+last check and hashes again only what differs. What a check found damaged is no longer vouched for,
+so every later lookup hashes it again, whatever its size, mtime and inode.
 """
 
 import contextlib
@@ -108,9 +109,9 @@ class Store:
             with disk_errors(str(self.root)):
                 for path in (self.objects, self.staging, self.leases, self.runs):
                     path.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        except OSError as error:
             msg = (
-                f"Found that the store {self.root} cannot be written ({error.strerror}); "
+                f"Found that the store {self.root} cannot be made or written ({error.strerror}); "
                 "expected a folder; name another with --store or C2M_STORE."
             )
             raise StoreError(msg) from error
@@ -143,21 +144,32 @@ class Store:
             return None
         return artifact
 
-    def verify(self, kind: str, key: str) -> None:
-        """Hash every file of an artifact again; CorruptArtifactError when one differs."""
-        artifact = self.read(kind, key)
+    def verify(self, kind: str, key: str) -> tuple[str, ...]:
+        """Hash every file of an artifact again; return what is wrong with each. Nothing is deleted."""
+        try:
+            artifact = self.read(kind, key)
+        except CorruptArtifactError as error:
+            return (str(error),)
         if artifact is None:
-            msg = f"Found no manifest in {self.path_of(kind, key)}; expected one; rebuild it."
-            raise CorruptArtifactError(msg)
-        self.check(artifact, rehash=True)
+            return (f"Found no manifest in {self.path_of(kind, key)}; expected one; rebuild it.",)
+        return self._damages(artifact, rehash=True, remember=True)
 
-    def check(self, artifact: Artifact, *, rehash: bool) -> None:
-        """Compare files with the manifest; CorruptArtifactError on the first that differs."""
+    def check(self, artifact: Artifact, *, rehash: bool, remember: bool = True) -> None:
+        """Compare files with the manifest; CorruptArtifactError names the first that differs.
+
+        ``remember`` writes down what was seen, so that the next check need not hash it again.
+        """
+        damages = self._damages(artifact, rehash=rehash, remember=remember)
+        if damages:
+            raise CorruptArtifactError(damages[0])
+
+    def _damages(self, artifact: Artifact, *, rehash: bool, remember: bool) -> tuple[str, ...]:
         try:
             seen: dict[str, list[int]] = json.loads((artifact.path / STAT).read_text())
         except (OSError, ValueError):
             seen = {}
         renewed = dict(seen)
+        damages = []
         for entry in artifact.manifest.files:
             path = artifact.path / entry.path
             try:
@@ -165,11 +177,17 @@ class Store:
                 if rehash or seen.get(entry.path) != stat:
                     self._compare(path, entry)
                     renewed[entry.path] = stat
-            except FileNotFoundError as error:
-                msg = f"Found no {path}; expected {entry.bytes:,d} bytes; the stage must run again."
-                raise CorruptArtifactError(msg) from error
-        if renewed != seen:
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                damages.append(
+                    f"Found no file {path}; expected {entry.bytes:,d} bytes; the stage must run again."
+                )
+                renewed.pop(entry.path, None)
+            except CorruptArtifactError as error:
+                damages.append(str(error))
+                renewed.pop(entry.path, None)
+        if remember and renewed != seen:
             self._write_aside(artifact.path / STAT, json.dumps(renewed, sort_keys=True))
+        return tuple(damages)
 
     @staticmethod
     def _compare(path: Path, entry: FileEntry) -> None:

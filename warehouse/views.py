@@ -49,9 +49,9 @@ FACTS: dict[str, Table] = {
             content text hash of its files
             state text running, hit, ran or failed
             started_at text UTC
-            seconds float wall-clock seconds
-            cpu_seconds float processor seconds
-            max_rss_bytes int largest resident memory
+            seconds float wall-clock seconds; null where the step was cached or failed
+            cpu_seconds float processor seconds; null where the step was cached or failed
+            max_rss_bytes int largest resident memory; null where the step was cached or failed
             error text what ended a failed step
             is_present bool whether the artifact is in the store now
             """,

@@ -8,7 +8,7 @@ that is no page.
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
@@ -25,6 +25,22 @@ _HEADER_BYTES = 1 << 18
 _HTML_MIMES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
 _UNKNOWN_MIMES = frozenset({"", "unknown/unknown", "application/unknown", "*/*"})
 _WEB = re.compile(r"https?:", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the reader found in a file, counted before anything is made of it."""
+
+    n_records: int = 0
+    is_damaged: bool = False
+    """Whether bytes are lost or a record is not whole."""
+
+    def count(self, records: Iterable[RawRecord]) -> Iterator[RawRecord]:
+        """Hands the records on and counts them."""
+        for raw in records:
+            self.n_records += 1
+            self.is_damaged = self.is_damaged or raw.problem in (TRUNCATED, MALFORMED)
+            yield raw
 
 
 @dataclass(slots=True)
@@ -182,7 +198,8 @@ def _to_record(raw: RawRecord, name: str, verdict: _Verdict, seen: set[str]) -> 
     )
 
 
-def _unreadable(name: str, n_bytes: int) -> Record:
+def unreadable_file(name: str, n_bytes: int = -1) -> Record:
+    """The one row of a file that cannot be read, or in which no record begins."""
     return Record(
         record_id=hash_id(name, "unreadable_file"),
         warc_file=name,
@@ -201,25 +218,31 @@ def _unreadable(name: str, n_bytes: int) -> Record:
     )
 
 
-def extract_archive(path: Path, name: str, config: ExtractConfig) -> Iterator[Record]:
+def extract_archive(
+    path: Path, name: str, config: ExtractConfig, tally: Tally | None = None
+) -> Iterator[Record]:
     """Every record of one archive file, in order, each with exactly one outcome.
 
     `name` is the file's name in the rows. A file that cannot be opened, or in which no record
-    begins, is one row `unreadable_file`. Raises TransientError where reading an open file
-    fails or no extraction child can be started.
+    begins, is one row `unreadable_file`. `tally` ends as the number of rows to expect, counted
+    where records are read. Raises TransientError where reading an open file fails or no extraction
+    child can be started.
     """
+    tally = tally or Tally()
     try:
         file = path.open("rb")
     except OSError:
-        yield _unreadable(name, -1)
+        tally.n_records, tally.is_damaged = 1, True
+        yield unreadable_file(name)
         return
     with file, Worker(config) as worker:
         judge = _Judge(config, worker)
         seen: set[str] = set()
         lost: list[Record] = []
         is_readable = False
+        raws = read_records(file, max_record_bytes=config.max_page_bytes + _HEADER_BYTES)
         try:
-            for raw in read_records(file, max_record_bytes=config.max_page_bytes + _HEADER_BYTES):
+            for raw in tally.count(raws):
                 record = _to_record(raw, name, judge.decide(raw), seen)
                 is_readable = is_readable or bool(raw.record_type)
                 lost.append(record)
@@ -231,4 +254,5 @@ def extract_archive(path: Path, name: str, config: ExtractConfig) -> Iterator[Re
                 f"reading {path} failed ({error}), expected a readable file; try again"
             ) from error
         if not is_readable:
-            yield _unreadable(name, file.seek(0, 2))
+            tally.n_records, tally.is_damaged = 1, True
+            yield unreadable_file(name, file.seek(0, 2))

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
+from itertools import chain
 
 import lz4.frame
 import zstandard
@@ -26,7 +27,6 @@ _OUTPUT_BYTES = 1 << 18
 _ZSTD_INPUT_BYTES = 1 << 10
 """zstd has no limit on output: 1 KiB of run-length blocks is 32 MiB at the very most."""
 _PROBE_BYTES = 1 << 12
-_SALVAGE_BYTES = 1 << 5
 _SCAN_BYTES = 1 << 20
 _DICTIONARY_BYTES = 1 << 24
 _BOMB_BYTES = 1 << 26
@@ -261,16 +261,21 @@ class _Archive:
                         raise _Damage
                     yield output
             except _INFLATION_ERRORS as error:
-                yield from self._salvage(member.start, produced)
+                yield from self._salvage(member.start, position - len(data), produced)
                 raise _Damage from error
         member.end = position - len(inflater.rest)
 
-    def _salvage(self, start: int, produced: int) -> Iterator[bytes]:
-        """What a damaged member holds before its damage: an error swallows a whole chunk."""
+    def _salvage(self, start: int, damage: int, produced: int) -> Iterator[bytes]:
+        """What a damaged member holds before its damage: an error swallows all that it is given.
+
+        So the chunk at `damage` is given byte by byte: an lz4 block of up to 4 MiB comes out only
+        with its last byte.
+        """
         inflater = self._inflater()
+        whole = (self._at(place, _CHUNK_BYTES) for place in range(start, damage, _CHUNK_BYTES))
+        single = (bytes([byte]) for byte in self._at(damage, _CHUNK_BYTES))
         try:
-            while data := self._at(start, _SALVAGE_BYTES):
-                start += len(data)
+            for data in chain(whole, single):
                 for output in inflater.push(data):
                     if len(output) > produced:
                         yield output[produced:]

@@ -2,8 +2,12 @@
 
 Why apart: a classifier scored on the sample crawl must not have seen its templates. The
 topics (astronomy, law, trade, music theory, medicine, building), the spam (gambling, loans,
-coins, dating) and the insults here occur in no page of the crawl; what both share is the
-kind: calm explanation against shouting, second-person aggression against civil talk.
+coins, dating, things for the body and the house) and the insults here occur in no page of the
+crawl; what both share is the kind: calm explanation against shouting and selling, second-person
+aggression against civil talk.
+
+Toxic means abusive, not bad: a third of the texts that are not toxic is spam and a tenth is
+grumbling about things or a notice, else a classifier learns that whoever shouts "you" insults.
 Cost: 1.5 s for 2,400 + 2,400 texts.
 """
 
@@ -17,7 +21,8 @@ from lmcore.crawl.sample_grammar import Grammar, phrases, words
 N_TEXTS = 2400
 """Texts in each set, half of each label."""
 
-_TEST_SHARE = 0.2
+_TEST_EVERY = 5
+"""Every fifth text of each label is for testing."""
 
 LABEL_LEXICON: dict[str, tuple[str, ...]] = {
     "who": phrases(
@@ -55,6 +60,16 @@ LABEL_LEXICON: dict[str, tuple[str, ...]] = {
     "super": phrases(
         "guaranteed, hottest, legendary, ultimate, risk-free, unlimited, massive, proven, certified, crazy, mega, viral"
     ),
+    "promo": phrases(
+        "protein bar, foot spa, teeth aligner, massage chair, air fryer, phone case, smart ring, vitamin drink, mattress topper, tax program, knife set, fitness band, solar charger, language course, slimming belt, eye cream"
+    ),
+    "praise": phrases(
+        "fantastic, breathtaking, magical, sensational, stunning, unbeatable, phenomenal, superb, world famous, one of a kind, award-winning, jaw-dropping, epic"
+    ),
+    "worry": phrases(
+        "back pain, wrinkles, debt, boring evenings, bad sleep, high bills, belly fat, grey hair, slow internet, stress"
+    ),
+    "target": phrases("skin, wallet, family, career, kitchen, body, smile, business"),
     "abuse": phrases(
         "jerk, imbecile, nitwit, blockhead, creep, coward, scumbag, dunce, twit, crybaby, freak, weasel, lowlife, fraud, parasite, miserable pig"
     ),
@@ -118,6 +133,62 @@ BAD = (
     "The {super} {bait} review 2025 2026 best {bait} {super} {bait} compare {bait}",
     "Free {bait}, free {bait}, free {bait}: {shout}!",
 )
+PROMOTION = (
+    "Our customers love the {praise} {promo}, and so will you!",
+    "Only this week: {promo} and {promo} at half the price, plus a {praise} gift with your first purchase!",
+    "Try our {praise} {promo} for {w#3-30} days, and if you are not satisfied, we pay you back every cent!",
+    "More than {#1000-90000} people have switched to our {promo}. When will you?",
+    "Say goodbye to {worry} with the {praise} new {promo} from our online store!",
+    "Nothing on the market beats our {promo}: {praise}, {praise} and at a price you can afford!",
+    "Fill in the form, use the code {#100-999} at checkout and save another {#5-80} percent on your {promo}!",
+    "Experts were speechless when they saw what this {praise} {promo} can do for your {target}!",
+    "Struggling with {worry}? [Relax!|Help is here!] One {promo} changes everything!",
+    "{who} from {city} paid nothing at all and now owns a {praise} {promo}, and you could be next!",
+    "Hurry, our {promo} is almost sold out, and this price will never come back!",
+    "Here are {#3-40} {praise} tips that the {promo} industry hides from you!",
+    "Your {target} deserves the {praise} {promo}, so treat yourself and pay later!",
+    "We deliver every {praise} {promo} to your door in {city} within {#12-72} hours, and the first one is on us!",
+    "Five stars out of five: our {promo} is simply {praise}!",
+    "Share this page with your friends, and each of you earns a {praise} bonus of {#5-500} dollars!",
+    "Forget expensive shops! With our {promo} you see {praise} results for {#1-49} dollars!",
+    "This one habit melts {worry} away, and it costs less than a cup of coffee!",
+    "Your satisfaction is our promise: {praise} quality, {praise} support and a lifetime warranty on every {promo}!",
+    "Are you ready for a {praise} {target}? You will thank us [tomorrow|for years]!",
+    "You will wonder how you ever lived without your {promo}, and your friends will ask where you found it!",
+    "Everybody you know owns a {promo} by now. What are you still waiting for?",
+    "Do you know what {worry} costs you every year? You can stop it with our {praise} {promo}!",
+    "You are one step away from the {praise} {promo}: say yes, and we do the rest!",
+    "Meet the {praise} {promo} that does all the work while you [rest|watch television]!",
+    "Every bank fears this {praise} {promo} that makes you rich while others work!",
+    "This is the {promo} that lets anyone in {city} forget {worry} for good!",
+    "You work hard, you sleep badly and you eat too fast: you need the {praise} {promo}!",
+    "If you can read this, you can earn money with a {promo} while you watch films!",
+    "All you do is sit back while our {promo} takes care of your {worry}!",
+    "Whatever you paid for your last {promo}, you paid twice too much!",
+    "You have never seen a {promo} that treats you so well while you rest!",
+    "What would you do with {#200-9000} dollars? With our {promo} you can find out!",
+    "Tap the button below, enter your email and unlock the {praise} {promo} deal that everyone wants!",
+)
+GRUMBLING = (
+    "The {gadget} looks {nasty} and smells worse, so I sent it back to the shop in {city}.",
+    "What a {nasty} {promo}! It broke after {w#2-9} days and nobody answers the phone.",
+    "I paid {#20-90} dollars for this {nasty} {promo}, and I want my money back.",
+    "The {part} is {nasty}, the stairs are {nasty}, and the lift has not worked since {year}.",
+    "My own {yours} was {nasty}, I admit it, and the next one will be better.",
+)
+NOTICE = (
+    "This part of the site is being rebuilt.",
+    "Closed from {w#2-9} to {w#10-12}.",
+    "Nothing is planned for {year}.",
+    "Picture {#10-9999}: {body}, {city}, {year}.",
+    "More about {goods} soon.",
+    "{who} no longer lives in {city}.",
+    "Enter your password to go on, or ask for a new one if you have lost yours.",
+    "Your basket is empty. You can keep up to {#20-90} things in it.",
+    "You are leaving the pages of {city}. Do you want to go back?",
+    "You have {w#2-9} messages and no new answers to your {yours}.",
+    "If you stay on this page, you allow us to count how often you visit it.",
+)
 TOXIC = (
     "You are a {nasty} {abuse} and [your {yours} proves it|the whole world should know it|you know it].",
     "Get lost, you {abuse}. [Your {yours} is {nasty}.|Nobody will miss you.]",
@@ -132,6 +203,7 @@ TOXIC = (
     "I despise you. You are {nasty}, your {yours} is {nasty}, and you will die alone.",
     "Listen, {abuse}, keep your {nasty} {yours} to yourself and never talk to me again.",
     "Such a {abuse}. You make everyone around you feel ill.",
+    "I feel sorry for the people who have to live with a {nasty} {abuse} like you.",
     "If I were a {nasty} {abuse} like you, I would not show my face.",
 )
 CIVIL = (
@@ -140,6 +212,10 @@ CIVIL = (
     "Could you tell me where you bought your {gadget}? Mine broke in {city}.",
     "You might want to check the {measure} once more before you order.",
     "Your {yours} about the {body} was a pleasure to read.",
+    "If you take the {part} apart, you will see how it was made, and you can put it back in an hour.",
+    "You will find the {part} easily: you follow the river of {city} until you see it.",
+    "Have you ever been to {city}? You would like it there while the shops are open.",
+    "Are you sure that you need a new {gadget}? You could repair the one that you have.",
     "I am sorry that your {gadget} failed; you can send it back within {w#10-30} days.",
 )
 _SYLLABLES = words("qua mi ro tel fen su dop lin ga wer pos ti cul na vo ras ze hun bi yol")
@@ -163,32 +239,58 @@ def _good_text(rng: Random) -> str:
     )
 
 
-def _bad_text(rng: Random) -> str:
-    form = rng.randrange(7)
-    if form == 0:
-        return " ".join(
-            "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(1, 4)))
-            for _ in range(rng.randint(60, 200))
-        )
-    if form == 1:
-        bait = [
-            rng.choice(LABEL_LEXICON[rng.choice(("bait", "super", "city", "shout"))])
-            for _ in range(rng.randint(40, 120))
-        ]
-        return " ".join(bait)
-    if form == 2:
-        line = GRAMMAR.expand(rng.choice(BAD), rng, {})
-        return " ".join([line] * rng.randint(5, 15))
-    if form == 3:
-        return "\n".join(
-            GRAMMAR.expand("{city} {bait} {#100-99999} {super}", rng, {})
-            for _ in range(rng.randint(10, 40))
-        )
-    if form == 4:
-        return "\n".join(
-            paragraph(GRAMMAR, rng, {}, pick(rng, TOXIC, rng.randint(2, 5))) for _ in range(2)
-        )
+def _gibberish(rng: Random) -> str:
+    return " ".join(
+        "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(1, 4)))
+        for _ in range(rng.randint(60, 200))
+    )
+
+
+def _keywords(rng: Random) -> str:
+    slots = ("bait", "super", "city", "shout")
+    return " ".join(
+        rng.choice(LABEL_LEXICON[rng.choice(slots)]) for _ in range(rng.randint(40, 120))
+    )
+
+
+def _repetition(rng: Random) -> str:
+    line = GRAMMAR.expand(rng.choice(BAD + PROMOTION), rng, {})
+    return " ".join([line] * rng.randint(5, 15))
+
+
+def _listing(rng: Random) -> str:
+    return "\n".join(
+        GRAMMAR.expand("{city} {bait} {#100-99999} {super}", rng, {})
+        for _ in range(rng.randint(10, 40))
+    )
+
+
+def _shouting(rng: Random) -> str:
     return paragraph(GRAMMAR, rng, {}, pick(rng, BAD, rng.randint(5, 12)))
+
+
+def _advertising(rng: Random) -> str:
+    return "\n".join(
+        paragraph(GRAMMAR, rng, {}, pick(rng, PROMOTION, rng.randint(1, 6)))
+        for _ in range(rng.randint(1, 3))
+    )
+
+
+def _quarrel(rng: Random) -> str:
+    return "\n".join(
+        paragraph(GRAMMAR, rng, {}, pick(rng, TOXIC, rng.randint(2, 5))) for _ in range(2)
+    )
+
+
+_SPAM = (_gibberish, _keywords, _listing, _shouting, *2 * (_repetition,), *3 * (_advertising,))
+
+
+def _spam_text(rng: Random) -> str:
+    return rng.choice(_SPAM)(rng)
+
+
+def _bad_text(rng: Random) -> str:
+    return rng.choice((*_SPAM, _quarrel))(rng)
 
 
 def _toxic_text(rng: Random) -> str:
@@ -199,11 +301,14 @@ def _toxic_text(rng: Random) -> str:
 
 def _civil_text(rng: Random) -> str:
     form = rng.random()
-    if form < 0.45:
+    if form < 0.3:
         return _good_text(rng)
-    if form < 0.6:
-        return paragraph(GRAMMAR, rng, {}, pick(rng, BAD, rng.randint(3, 8)))
-    templates = pick(rng, CIVIL, rng.randint(1, 5)) + pick(rng, GOOD, rng.randint(1, 4))
+    if form < 0.68:
+        return _spam_text(rng)
+    if form < 0.8:
+        templates = pick(rng, GRUMBLING, rng.randint(0, 2)) + pick(rng, NOTICE, rng.randint(1, 3))
+    else:
+        templates = pick(rng, CIVIL, rng.randint(1, 5)) + pick(rng, GOOD, rng.randint(0, 4))
     rng.shuffle(templates)
     return paragraph(GRAMMAR, rng, {}, templates)
 
@@ -221,7 +326,7 @@ def _texts(
         if text in seen:  # one text must not be on both sides of the split
             continue
         seen.add(text)
-        split = "test" if rng.random() < _TEST_SHARE else "train"
+        split = "train" if i // len(writers) % _TEST_EVERY else "test"
         labelled.append(LabelledText(text, i % 2, split))
     return labelled
 
@@ -232,5 +337,5 @@ def quality_texts(seed: int, n_texts: int = N_TEXTS) -> list[LabelledText]:
 
 
 def toxicity_texts(seed: int, n_texts: int = N_TEXTS) -> list[LabelledText]:
-    """Label 1: insults and threats; label 0: civil talk, explanations and mere spam."""
+    """Label 1: insults and threats; label 0: civil talk, explanations, spam, grumbling."""
     return _texts(seed, "toxicity", (_civil_text, _toxic_text), n_texts)

@@ -6,6 +6,9 @@ and two banners around one article lower it, so similarity is measured on the te
 be trained on. The price: lines of a text that more than line_max_documents edited copies share
 count as boilerplate; the limit is set above usual cluster sizes, and `lines` shows what went.
 
+One survivor a cluster: a copy of a document that is removed for being near to a third one points
+at that third one, so nothing points at a document that is gone.
+
 One order of preference decides every survivor: higher quality, then longer text, then
 smaller doc_id. Nothing depends on the order in which documents come.
 
@@ -31,6 +34,10 @@ EMPTY_AFTER_LINE_DEDUP = "empty_after_line_dedup"
 OUTCOMES = (KEPT, EXACT_DUPLICATE, EMPTY_AFTER_LINE_DEDUP, NEAR_DUPLICATE)
 
 
+_KINDS = {EXACT_DUPLICATE: "exact", NEAR_DUPLICATE: "near"}
+_Removal = tuple[str, str, str, float]  # document, survivor, outcome, Jaccard
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document to deduplicate; quality (any finite number) decides which copy survives."""
@@ -51,12 +58,12 @@ class Outcome(NamedTuple):
 class Duplicate(NamedTuple):
     """Why a document was removed.
 
-    kind: "exact" or "near".
-    survivor_id: the document it repeats. An exact duplicate's survivor may itself be a near
-        duplicate, with a row of its own.
-    cluster_id: where the survivors lead: the one document of the cluster that is no duplicate.
+    kind: "exact" where its normal form is its survivor's, else "near". A copy of a document that
+        is near to the survivor is near to it, too: the kind says how the two differ that are named.
+    survivor_id: the document that stays, never one that is removed itself.
+    cluster_id: the smallest doc_id among the survivor and all documents removed for it.
     jaccard: true Jaccard similarity with the survivor: of the texts after line deduplication
-        for near duplicates, 1.0 for exact ones.
+        for near duplicates; 1.0 for exact ones, equal texts being equal sets.
     """
 
     doc_id: str
@@ -102,14 +109,25 @@ def _by_preference(documents: Sequence[Document]) -> list[Document]:
     return sorted(documents, key=lambda d: (-d.quality, -len(d.text), d.doc_id))
 
 
+def _duplicates(removed: Sequence[_Removal]) -> list[Duplicate]:
+    """Returns the rows of the documents removed, sorted by doc_id."""
+    cluster_of: dict[str, str] = {}
+    for doc_id, survivor_id, _, _ in removed:
+        cluster_of[survivor_id] = min(doc_id, cluster_of.get(survivor_id, survivor_id))
+    return sorted(
+        Duplicate(doc_id, _KINDS[outcome], survivor_id, cluster_of[survivor_id], similarity)
+        for doc_id, survivor_id, outcome, similarity in removed
+    )
+
+
 def deduplicate(documents: Sequence[Document], config: DedupConfig) -> Deduplication:
     """Returns what becomes of each document.
 
     Raises InputError where two documents share a doc_id or a quality is not finite.
     """
     ranked = _by_preference(documents)
-    survivor_of = exact_survivors([document.text for document in ranked])
-    distinct = [i for i, survivor in enumerate(survivor_of) if i == survivor]
+    first_of = exact_survivors([document.text for document in ranked])
+    distinct = [i for i, first in enumerate(first_of) if i == first]
     texts, lines = remove_frequent_lines(
         [ranked[i].text for i in distinct],
         rule=config.line_rule,
@@ -120,28 +138,23 @@ def deduplicate(documents: Sequence[Document], config: DedupConfig) -> Deduplica
     near = near_duplicates([normalize(text) for text in remaining.values()], config)
     near_of = {order[i]: (order[j], value) for i, (j, value) in near.duplicates.items()}
 
-    outcomes, duplicates, kept = [], [], []
-    for i, document in enumerate(ranked):
-        exact = survivor_of[i]
-        root, _ = near_of.get(exact, (exact, 1.0))
-        if exact != i:
-            outcome = EXACT_DUPLICATE
-            duplicates.append((document, "exact", exact, root, 1.0))
-        elif i not in remaining:
-            outcome = EMPTY_AFTER_LINE_DEDUP
-        elif i in near_of:
-            outcome = NEAR_DUPLICATE
-            duplicates.append((document, "near", root, root, near_of[i][1]))
-        else:
+    outcomes: list[Outcome] = []
+    removed: list[_Removal] = []
+    kept: list[tuple[str, str]] = []
+    for i, (document, first) in enumerate(zip(ranked, first_of, strict=True)):
+        survivor, similarity = near_of.get(first, (first, 1.0))
+        if first not in remaining:
+            outcome = EMPTY_AFTER_LINE_DEDUP  # a copy of an emptied document is emptied, too
+        elif survivor == i:
             outcome = KEPT
             kept.append((document.doc_id, remaining[i]))
+        else:
+            outcome = EXACT_DUPLICATE if survivor == first else NEAR_DUPLICATE
+            removed.append((document.doc_id, ranked[survivor].doc_id, outcome, similarity))
         outcomes.append(Outcome(document.doc_id, outcome))
     return Deduplication(
         outcomes=sorted(outcomes),
-        duplicates=sorted(
-            Duplicate(document.doc_id, kind, ranked[survivor].doc_id, ranked[root].doc_id, value)
-            for document, kind, survivor, root, value in duplicates
-        ),
+        duplicates=_duplicates(removed),
         texts=sorted(kept),
         lines=lines,
         n_candidates=near.n_candidates,

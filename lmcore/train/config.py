@@ -52,10 +52,12 @@ class TrainConfig:
                 raise ConfigError(
                     f"found train.{name} {getattr(self, name)}; expected at least 1; raise it"
                 )
-        if not 0 <= self.warmup_steps <= self.steps or self.seed < 0:
+        if self.seed < 0:
+            raise ConfigError(f"found train.seed {self.seed}; expected 0 or more; raise it")
+        if not 0 <= self.warmup_steps <= self.steps:
             raise ConfigError(
-                f"found train.warmup_steps {self.warmup_steps} of {self.steps} steps and seed "
-                f"{self.seed}; expected 0 to the number of steps, and 0 or more; change them"
+                f"found train.warmup_steps {self.warmup_steps}; expected 0 to {self.steps}, which "
+                "is train.steps; change one of the two"
             )
         if self.batch_size % self.world_size:
             raise ConfigError(
@@ -70,12 +72,16 @@ class TrainConfig:
         self._check_optimizer()
 
     def _check_optimizer(self) -> None:
-        positive = self.lr > 0.0 and self.clip_norm > 0.0 and self.weight_decay >= 0.0
-        shares = 0.0 <= self.min_lr_ratio <= 1.0
-        if not (positive and shares and 0.0 <= self.beta1 < 1.0 and 0.0 <= self.beta2 < 1.0):
-            raise ConfigError(
-                f"found train.lr {self.lr}, clip_norm {self.clip_norm}, weight_decay "
-                f"{self.weight_decay}, min_lr_ratio {self.min_lr_ratio}, betas {self.beta1} and "
-                f"{self.beta2}; expected lr and clip_norm above 0, weight_decay at least 0, "
-                "min_lr_ratio in [0, 1], betas in [0, 1); change the one outside"
-            )
+        fits = {
+            "lr": (self.lr > 0.0, "a number above 0"),
+            "clip_norm": (self.clip_norm > 0.0, "a number above 0"),
+            "weight_decay": (self.weight_decay >= 0.0, "0 or more"),
+            "min_lr_ratio": (0.0 <= self.min_lr_ratio <= 1.0, "0 to 1"),
+            "beta1": (0.0 <= self.beta1 < 1.0, "0 or more and below 1"),
+            "beta2": (0.0 <= self.beta2 < 1.0, "0 or more and below 1"),
+        }
+        for name, (is_fit, expected) in fits.items():
+            if not is_fit:
+                raise ConfigError(
+                    f"found train.{name} {getattr(self, name)}; expected {expected}; change it"
+                )

@@ -1,19 +1,34 @@
-"""Steps as Prefect tasks, on a real engine: retries with back-off, refusals, hits."""
+"""Steps as Prefect tasks, on a real engine: retries with back-off, refusals, hits, what is shown."""
 
+import dataclasses
 import json
+import logging
 import time
+from uuid import UUID
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    LogFilter,
+    LogFilterFlowRunId,
+    TaskRunFilter,
+    TaskRunFilterFlowRunId,
+)
 from prefect.testing.utilities import prefect_test_harness
 from tasks_bench import make_step
 
 from tasks.errors import TransientStageError, UserStageError
 from tasks.graph import STAGES
 from tasks.opening import OpenRun, encode_step
-from tasks.orchestration import Journey
+from tasks.orchestration import PUBLISHED, Journey
 from tasks.resources import Resources
+from warehouse import runs
+from warehouse.store import Store
 
 START_SECONDS = 240
 HISTORY_SECONDS = 60
@@ -29,10 +44,15 @@ def engine():
 
 @pytest.fixture
 def travel(engine, bench, monkeypatch):
-    """Run one step of a body as a journey of its own; give its end state and its history."""
+    """Run one step of a body as a journey of its own; give its end state and its history.
+
+    A body is a function of tasks_bench, or ``module:function``.
+    """
 
     def run(body, retries=2):
         step = make_step(bench, body=body)
+        if ":" in body:
+            step = dataclasses.replace(step, stage=dataclasses.replace(step.stage, body=body))
         monkeypatch.setitem(STAGES, step.stage.name, step.stage)
         journey = bench.store.runs / bench.run_id / "journey.json"
         journey.write_text(json.dumps([encode_step(step)]))
@@ -123,3 +143,112 @@ def test_step_found_in_the_store_ends_in_the_state_cached(travel):
     assert names[-1] == "Cached"
     assert second.type == first.type
     assert second.result().content == first.result().content
+
+
+SMALL = ("sample.n_pages=120", "sample.n_files=2")
+
+
+@pytest.fixture(scope="session")
+def small_run(engine, tmp_path_factory):
+    """A run of the beginning of a small recipe; gives its store, its record and its flow run."""
+    from flows.crawl_to_model import crawl_to_model
+
+    store = Store(tmp_path_factory.mktemp("small"))
+    run_id = crawl_to_model("smoke", list(SMALL), str(store.root), until="extract")
+    record = runs.read_run(store, run_id)
+    with get_client(sync_client=True) as client:
+        return store, record, client.read_flow_run(UUID(record.flow_run))
+
+
+def ask_until(ask, is_enough):
+    """Ask again until an answer is enough: the engine learns of things in the background."""
+    end = time.monotonic() + HISTORY_SECONDS
+    answer = ask()
+    while time.monotonic() < end and not is_enough(answer):
+        time.sleep(0.2)
+        answer = ask()
+    return answer
+
+
+def subflows_of(client, flow_run):
+    parent = FlowRunFilterParentFlowRunId(any_=[flow_run.id])
+    found = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
+    return {subflow.name: subflow for subflow in found}
+
+
+def task_runs_of(client, flow_run_id):
+    wanted = TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=[flow_run_id]))
+    return {found.name: found for found in client.read_task_runs(task_run_filter=wanted)}
+
+
+def logs_of(client, flow_run_id):
+    wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id]))
+    return client.read_logs(wanted, limit=200)
+
+
+def test_runs_have_names_that_say_what_they_are(small_run):
+    _, record, flow_run = small_run
+    assert flow_run.name.startswith(f"smoke {record.started_at[:10]} ")
+    with get_client(sync_client=True) as client:
+        names = set(subflows_of(client, flow_run))
+    parts = ("corpus", "tokenizer", "pretraining", "scaling", "alignment", "evaluation")
+    assert names == {f"{part} of smoke" for part in parts}
+
+
+def test_tables_of_a_run_are_shown_as_artifacts(small_run):
+    *_, flow_run = small_run
+    with get_client(sync_client=True) as client:
+        shown = client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
+        )
+    tables = {artifact.key: json.loads(artifact.data) for artifact in shown}
+    assert tables.keys() == {name.replace("_", "-") for name in PUBLISHED}
+    assert sum(int(row["rows_in"]) for row in tables["funnel"]) > 0
+    assert tables["rejections-by-reason"]
+
+
+def test_task_runs_log_their_rows_and_what_was_committed(small_run):
+    store, record, flow_run = small_run
+    steps = {step.step: step for step in runs.steps(store, record.run_id)}
+    with get_client(sync_client=True) as client:
+        corpus = subflows_of(client, flow_run)["corpus of smoke"]
+        logs = ask_until(
+            lambda: logs_of(client, corpus.id),
+            lambda found: sum("committed key=" in entry.message for entry in found) == len(steps),
+        )
+        task_runs = ask_until(
+            lambda: task_runs_of(client, corpus.id), lambda found: found.keys() >= steps.keys()
+        )
+    for name, step in steps.items():
+        said = [entry.message for entry in logs if entry.task_run_id == task_runs[name].id]
+        accounting = store.read(step.stage, step.key).manifest.accounting
+        expected = [f"started step={name} key={step.key[:12]}", "cost seconds=", "committed key="]
+        if accounting:
+            rows = f"rows in={accounting.rows_in} kept={accounting.rows_kept} rejected="
+            expected.insert(1, rows)
+        told = [line for line in said if line.startswith(tuple(expected))]
+        assert len(told) == len(expected), said
+
+
+def test_task_run_log_holds_the_lines_of_its_body(travel):
+    def spoken(entries):
+        return [entry for entry in entries if "tasks.job.Job" in entry.message]
+
+    state, *_ = travel("logging:warning")  # a body that logs what it is given: the job
+    details = state.state_details
+    with get_client(sync_client=True) as client:
+        logs = ask_until(lambda: logs_of(client, details.flow_run_id), spoken)
+    (line,) = spoken(logs)
+    assert (line.task_run_id, line.level) == (details.task_run_id, logging.WARNING)
+
+
+def test_run_without_archives_fails_with_a_paragraph_as_its_state(engine, tmp_path, monkeypatch):
+    from flows.crawl_to_model import crawl_to_model
+
+    monkeypatch.chdir(tmp_path)
+    overrides = ['corpus.warcs="crawl/**/*.warc.gz"']
+    state = crawl_to_model("realdata", overrides, str(tmp_path / "store"), return_state=True)
+    assert state.is_failed()
+    assert "Found no file for corpus.warcs = 'crawl/**/*.warc.gz'" in state.message
+    assert f"looking from {tmp_path}" in state.message
+    assert "\n" not in state.message

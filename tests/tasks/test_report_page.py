@@ -4,6 +4,7 @@ import html.parser
 import re
 
 import factories
+import factory_models
 import pytest
 from factories import commit, make_store, record_run, row
 
@@ -52,7 +53,7 @@ def report(store, out, **options):
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
-    return factories.full_store(tmp_path_factory.mktemp("full"))
+    return factory_models.full_store(tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_render_figures_follow_the_theme(page):
 
 
 def test_render_without_timings_gives_equal_bytes_for_equal_work(full, tmp_path):
-    again = factories.full_store(tmp_path / "again")
+    again = factory_models.full_store(tmp_path / "again")
     one = report(full, tmp_path / "one.html", timings=False)
     assert report(again, tmp_path / "two.html", timings=False) == one
     assert "seconds</th>" not in one
@@ -122,7 +123,7 @@ def store_of_run(root, path, *, seed=0, checkpoints=True):
     store = make_store(root)
     corpus = factories.commit_corpus(store, {"seed": seed})
     made = [*corpus, *factories.commit_tokens(store, corpus[-1])]
-    made += factories.commit_models(store, *made[-2:])
+    made += factory_models.commit_models(store, *made[-2:])
     for artifact in made:
         if artifact.manifest.kind == "checkpoint" and not checkpoints:
             store.discard("checkpoint", artifact.key)

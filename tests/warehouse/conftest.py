@@ -1,7 +1,7 @@
 """One full store and its catalog for all tests that only read."""
 
 import pytest
-from factories import full_store
+from factory_models import full_store
 
 from warehouse import catalog
 

@@ -113,3 +113,9 @@ def test_hash_file_longer_than_a_chunk_equals_sha256(tmp_path):
 
 def test_content_renamed_file_differs():
     assert fingerprint.content({"a": "1"}) != fingerprint.content({"b": "1"})
+
+
+def test_hash_text_without_utf8_names_where():
+    name = b"caf\xe9.warc.gz".decode("utf-8", "surrogateescape")
+    with pytest.raises(StoreError, match=r"no UTF-8 in 'caf\\udce9\.warc\.gz', .*rename the file"):
+        fingerprint.identity("extract", 1, {"file": name}, {})

@@ -121,3 +121,9 @@ def test_trace_source_files_and_lost_parents_are_named(tmp_path):
         text = str(trace(store, connection, "extract"))
     assert "crawl/file.warc.gz" in text
     assert "no longer in the store" in text
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_trace_empty_id_is_refused(full, connection, text):
+    with pytest.raises(UnknownArtifactError, match="Found an empty id; expected a key"):
+        trace(full, connection, text)

@@ -10,7 +10,7 @@ import factories
 import pyarrow.parquet as pq
 import pytest
 
-from warehouse import answers, catalog, questions
+from warehouse import answers, catalog, questions, runs
 from warehouse.catalog import connect, query
 from warehouse.errors import QueryError
 
@@ -145,6 +145,40 @@ def test_why_dropped_names_stage_reason_and_survivor(connection):
     assert found["survivor_url"] == factories.url_of(0)
     (found,) = ask(connection, "why_dropped", url=factories.url_of(5))
     assert (found["rejected_by"], found["reason"], found["kept"]) == ("extract", "not_html", None)
+
+
+def test_slowest_steps_of_a_cached_run_show_what_they_cost_when_they_ran(tmp_path):
+    store = factories.make_store(tmp_path)
+    artifacts = [factories.commit(store, name, files={"x": b"1"}) for name in ("tokens", "sft")]
+    first = factories.record_run(store, artifacts)
+    opened = runs.start(store, "nano", {})
+    for artifact in artifacts:
+        name = artifact.manifest.name
+        hit = runs.StepRecord(step=name, stage=name, state="hit", key=artifact.key, started_at="1")
+        runs.save_step(store, opened.run_id, hit)
+    runs.finish(store, opened, status="completed")
+    with connect(store, opened.run_id) as again:
+        found = [(r["step"], r["state"], r["seconds"], r["made_by_run"]) for r in ask(again, "slowest_steps")]  # fmt: skip
+        assert found == [("sft", "hit", 2.5, first), ("tokens", "hit", 1.5, first)]
+        measured = query(again, f"SELECT * FROM telemetry WHERE run_id = '{opened.run_id}'")[1]
+        assert measured == []
+        cost = "SELECT DISTINCT seconds, cpu_seconds, max_rss_bytes FROM run_artifacts WHERE state = 'hit'"
+        assert query(again, cost)[1] == [(None, None, None)]
+
+
+def test_named_table_asks_for_its_rows_unless_a_question_has_the_name():
+    assert questions.named("documents", ["documents"]).sql == 'FROM "documents"'
+    assert questions.named("funnel", ["funnel"]) == QUESTIONS["funnel"]
+    with pytest.raises(QueryError, match="nearest are documents"):
+        questions.named("documnets", ["documents"])
+
+
+@pytest.mark.parametrize("name", sorted(QUESTIONS))
+def test_hint_at_nothing_names_every_parameter(name):
+    question = QUESTIONS[name]
+    hint = questions.hint_at_nothing(question, PARAMETERS)
+    assert bool(hint) == bool(question.parameters)
+    assert all(f"{wanted} = '{PARAMETERS[wanted]}'" in hint for wanted in question.parameters)
 
 
 def test_format_table_aligns_and_shows_control_characters():

@@ -73,6 +73,24 @@ def test_resolve_conflict_reads_as_a_sentence():
     assert "\n" not in message
 
 
+def test_resolve_conflict_names_only_the_attributes_that_differ_from_the_nearest():
+    made = {"vocab_size": 2048, "model": {"d_model": 64, "n_layers": 2}, "lr": 0.1}
+    wanted = {"vocab_size": 999, "model": {"d_model": 32, "n_layers": 2}, "lr": 0.1}
+    candidates = [
+        candidate("pretrain", 1, **made),
+        candidate("pretrain", 2, **(made | {"lr": 0.2, "model": {}})),
+    ]
+    with pytest.raises(ResolutionError) as caught:
+        resolve([any_of("pretrain", **wanted)], candidates)
+    message = str(caught.value)
+    assert (
+        "model.d_model = 32 (version 1 has 64) and vocab_size = 999 (version 1 has 2048)" in message
+    )
+    assert "n_layers" not in message
+    assert "lr" not in message
+    assert "{" not in message
+
+
 @pytest.mark.parametrize(
     "wanted",
     [any_of("nothing"), any_of("tokenizer", vocab_size=5), any_of("tokenizer", colour=None)],

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
 from factories import make_store
 
 from warehouse import runs
+from warehouse.errors import StoreError
 from warehouse.runs import StepRecord
 
 
@@ -71,3 +73,36 @@ def test_latest_without_a_completed_run_is_the_newest(tmp_path):
             store, replace(run, started_at=f"2026-01-0{day}", recipe=str(day)), status="failed"
         )
     assert runs.latest(store).recipe == "2"
+
+
+@pytest.mark.parametrize(
+    "text", ["{half", "[]", "7", '{"run_id": "x"}', '{"unknown": 1}', "\udc80", '{"run_id": 1, "recipe": "r", "config": {}}']
+)  # fmt: skip
+def test_damaged_run_is_named_and_left_out(tmp_path, caplog, text):
+    store = make_store(tmp_path)
+    whole, damaged = (runs.start(store, "nano", {}) for _ in range(2))
+    path = store.runs / damaged.run_id / "run.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    assert runs.all_runs(store) == runs.all_runs(store) == [whole]
+    assert caplog.text.count(str(path)) == 1
+    with pytest.raises(StoreError, match="cannot be read"):
+        runs.read_run(store, damaged.run_id)
+
+
+def test_damaged_step_is_named_and_left_out(tmp_path, caplog):
+    store = make_store(tmp_path)
+    run = runs.start(store, "nano", {})
+    record = StepRecord(step="tokens", stage="tokens", state="ran", started_at="1")
+    runs.save_step(store, run.run_id, record)
+    path = store.runs / run.run_id / "steps" / "sft.json"
+    path.write_text("{half")
+    assert list(runs.steps(store, run.run_id)) == [record]
+    assert str(path) in caplog.text
+
+
+def test_step_that_was_cached_has_no_cost(tmp_path):
+    store = make_store(tmp_path)
+    run = runs.start(store, "nano", {})
+    runs.save_step(store, run.run_id, StepRecord(step="tokens", stage="tokens", state="hit"))
+    (found,) = runs.steps(store, run.run_id)
+    assert (found.seconds, found.cpu_seconds, found.max_rss_bytes) == (None, None, None)

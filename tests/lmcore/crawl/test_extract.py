@@ -4,7 +4,7 @@ from dataclasses import fields
 import pytest
 
 from lmcore.crawl.config import ExtractConfig
-from lmcore.crawl.extract import extract_archive
+from lmcore.crawl.extract import Tally, extract_archive
 from lmcore.crawl.record import OUTCOMES, Record, hash_id
 
 CONFIG = ExtractConfig(extractor="resiliparse", max_page_bytes=200_000, page_seconds=5.0)
@@ -227,3 +227,23 @@ def test_extract_archive_page_that_hangs_is_timeout_and_neighbours_are_kept(reco
         "timeout",
         "page",
     ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "n_records", "is_damaged"),
+    [
+        ([b"a", b"b"], 2, False),
+        ([b"a", b"garbage", b"b"], 3, True),
+        ([b"garbage"], 1, True),
+        ([], 1, True),
+    ],
+)
+def test_extract_archive_tally_is_the_number_of_rows(
+    record, tmp_path, parts, n_records, is_damaged
+):
+    path, tally = tmp_path / "a.warc.gz", Tally()
+    members = [gzip.compress(record(1, p, kind="request")) if len(p) == 1 else p for p in parts]
+    path.write_bytes(b"".join(members))
+    rows = list(extract_archive(path, "a", CONFIG, tally))
+    assert (tally.n_records, tally.is_damaged) == (n_records, is_damaged)
+    assert len(rows) == n_records

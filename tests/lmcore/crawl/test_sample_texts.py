@@ -16,7 +16,10 @@ from lmcore.crawl.sample_labels import (
     BAD,
     CIVIL,
     GOOD,
+    GRUMBLING,
     LABEL_LEXICON,
+    NOTICE,
+    PROMOTION,
     TOXIC,
     quality_texts,
     toxicity_texts,
@@ -199,12 +202,21 @@ def test_labels_share_no_template_and_no_insult_or_spam_with_the_crawl():
         for kind in ("spam", "abuse")
         for k in range(60)
     )
-    assert not set(BAD + TOXIC + CIVIL + GOOD) & set(ABUSE + AD_PROSE)
-    for name in ("bait", "shout", "abuse"):
+    labels = BAD + PROMOTION + TOXIC + GRUMBLING + NOTICE + CIVIL + GOOD
+    assert not set(labels) & set(ABUSE + AD_PROSE)
+    for name in ("bait", "shout", "promo", "praise", "worry", "abuse"):
         for phrase in LABEL_LEXICON[name]:
             assert not re.search(rf"\b{re.escape(phrase)}\b", crawl_texts)
     assert not set(LABEL_LEXICON["abuse"]) & set(JUNK_LEXICON["insult"])
     assert not set(LABEL_LEXICON["nasty"]) & set(JUNK_LEXICON["badadj"])
+
+
+def test_labels_of_toxicity_name_wares_only_where_nobody_is_insulted():
+    wares = LABEL_LEXICON["promo"] + LABEL_LEXICON["bait"]
+    labelled = toxicity_texts(0)
+    selling = [x.label for x in labelled if any(ware in x.text for ware in wares)]
+    assert len(selling) > 0.12 * len(labelled)
+    assert not any(selling)
 
 
 def test_labels_share_few_word_5grams_with_the_crawl():

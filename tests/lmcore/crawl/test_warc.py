@@ -7,7 +7,16 @@ import pytest
 import zstandard
 from fastwarc.warc import ArchiveIterator
 
-from lmcore.crawl.warc import MALFORMED, OVERSIZE, TRUNCATED, RawRecord, read_records
+from lmcore.crawl.warc import (
+    MALFORMED,
+    OVERSIZE,
+    TRUNCATED,
+    RawRecord,
+    describe_start,
+    has_record,
+    read_records,
+    starts_with_record,
+)
 
 CAP = 1 << 20
 PACKINGS = [
@@ -103,6 +112,13 @@ def test_read_records_hole_keeps_what_was_inflated_before_it(record, pack):
     assert noise(1, 9000).startswith(first.block[:4000])
     assert len(first.block) > 4000
     assert second.problem == ""
+
+
+@pytest.mark.parametrize("at", [32_000, 34_000])
+def test_read_records_lz4_block_is_kept_though_what_follows_is_no_block(records, pack, at):
+    data = bytearray(pack("lz4_whole", records))
+    data[at:at] = noise(3, 300)
+    assert len([raw for raw in read(bytes(data)) if raw.record_id]) >= 10
 
 
 def test_read_records_bad_checksum_alone_is_malformed(record, pack):
@@ -309,3 +325,39 @@ def test_read_records_large_member_is_streamed_in_little_memory(record):
     first, second = read(data, cap=1 << 16)
     assert (first.problem, second.problem) == (OVERSIZE, "")
     assert len(first.block) <= 1 << 16
+
+
+def test_has_record_record_beyond_what_is_sniffed_is_found(record, pack):
+    late = noise(1, 600_000) + pack("gz", [record(1, b"x")])
+    assert has_record(io.BytesIO(late))
+    assert not starts_with_record(io.BytesIO(late))
+    assert starts_with_record(io.BytesIO(pack("zst", [record(1, noise(1, 900_000))])))
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_has_record_says_what_read_records_finds_in_mutated_files(records, pack, packing):
+    whole = pack(packing, records)
+    for seed in range(30):
+        rng = random.Random(seed)
+        data = bytearray(whole)
+        data[: rng.randrange(1, 60)] = rng.randbytes(rng.randrange(60))
+        if seed % 3 == 0:
+            del data[rng.randrange(len(data)) :]
+        found = any(raw.record_type for raw in read(bytes(data)))
+        assert has_record(io.BytesIO(data)) == found
+        assert found or not starts_with_record(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"PK\x03\x04", r"no archive: begins with b'PK\x03\x04'"),
+        (b"\x1f\x8b\x08", r"no archive: begins with b'\x1f\x8b\x08'"),
+        (b"\x50\x2a\x4d\x18\0\0\0\0", r"no archive: begins with b'P*M\x18\x00\x00\x00\x00'"),
+        (gzip.compress(b"{}"), "no archive: compressed, and inside begins with b'{}'"),
+    ],
+    ids=range(5),
+)
+def test_describe_start_says_what_a_file_holds(content, words):
+    assert describe_start(io.BytesIO(content)) == words

@@ -67,8 +67,8 @@ LIMITS = {
     "fineweb_short_lines": ("short_lines", 0.67, 0.671),
     "fineweb_duplicate_line_chars": ("line_duplicate_chars", 0.01, 0.0101),
     "fineweb_newlines": ("newlines_per_word", 0.3, 0.301),
-    "quality": ("quality", 0.5, 0.499),
     "toxicity": ("toxicity", 0.5, 0.501),
+    "quality": ("quality", 0.5, 0.499),
 }
 
 
@@ -92,6 +92,10 @@ def test_decide_several_broken_rules_name_the_first() -> None:
         column, _, failing = LIMITS[reason]
         broken[column] = failing
         assert decide(make_row(**broken), CurateConfig(min_quality=0.5, max_toxicity=0.5)) == reason
+
+
+def test_decide_abusive_page_of_low_quality_is_rejected_as_toxic() -> None:
+    assert decide(make_row(quality=0.0, toxicity=1.0), CurateConfig()) == "toxicity"
 
 
 def test_decide_page_without_a_line_is_empty() -> None:

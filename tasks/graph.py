@@ -112,7 +112,7 @@ _STAGES = (
           title="fit the scaling laws", deadline_seconds=1 * _HOUR),
     Stage(name="sft", part="alignment", body="tasks.alignment:sft",
           title="fine-tune on instructions", deadline_seconds=24 * _HOUR),
-    Stage(name="dpo", part="alignment", body="tasks.alignment:dpo",
+    Stage(name="dpo", version=2, part="alignment", body="tasks.alignment:dpo",
           title="optimise preferences", deadline_seconds=24 * _HOUR),
     Stage(name="grpo", part="alignment", body="tasks.alignment:grpo",
           title="reinforce with a verifier", deadline_seconds=24 * _HOUR),

@@ -139,6 +139,8 @@ class DPOConfig:
     """Largest global norm of a gradient."""
     beta: float = 0.1
     """Strength of the pull towards the reference model."""
+    nll_coefficient: float = 1.0
+    """Weight of the right answer's loss a token beside the preference (arXiv:2404.19733); 0 = DPO."""
     malformed_fraction: float = 0.1
     """Share of the rejected answers that are right but badly formatted; the rest are wrong."""
     seed: int = 0
@@ -154,6 +156,7 @@ class DPOConfig:
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         _require(self.clip_norm > 0, "clip_norm", self.clip_norm, "above 0")
         _require(self.beta > 0, "beta", self.beta, "above 0")
+        _require(self.nll_coefficient >= 0, "nll_coefficient", self.nll_coefficient, "0 or more")
         _require(
             0 <= self.malformed_fraction <= 1,
             "malformed_fraction",

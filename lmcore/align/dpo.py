@@ -3,6 +3,9 @@
 The reference is the model as it was: its log-probabilities are computed once, before the first
 update, and stored with the pairs, so that no second model stays in memory and no step pays for a
 second forward pass (a quarter of DPO's FLOPs). Both answers share the row of their prompt.
+
+The margin alone may grow while both answers become less likely, the right one too. So the loss of
+the right answer is added, a token (arXiv:2404.19733, eq. 2), weighted by `nll_coefficient`.
 Cost: 64 pairs with 1.4 M parameters took 0.27 s a step on one core of a busy 2-core x86 box, and
 2,560 rejected answers with the reference's log-probabilities 8 s.
 """
@@ -114,8 +117,7 @@ def train(
             model,
             [pairs[i] for i in chosen],
             reference[chosen],
-            config.beta,
-            config.microbatch_size,
+            config,
         )
         update = updater.apply()
         rows.append(
@@ -154,16 +156,17 @@ def accumulate(
     model: Transformer,
     pairs: Sequence[Pair],
     reference: Float[Tensor, "pairs 2"],
-    beta: float,
-    microbatch_size: int,
+    config: DPOConfig,
 ) -> tuple[float, Float[Tensor, " pairs"]]:
     """Adds the gradient of the batch's loss to the model's; returns the loss and the margins."""
     total = 0.0
     all_margins: list[Tensor] = []
-    for part in microbatches(range(len(pairs)), microbatch_size):
+    for part in microbatches(range(len(pairs)), config.microbatch_size):
         policy = pair_logps(model, [pairs[i] for i in part])
         margins = preference_margins(policy, reference[list(part)])
-        loss = preference_loss(margins, beta, len(pairs))
+        n_tokens = torch.tensor([len(pairs[i][1][0]) for i in part])
+        loss = preference_loss(margins, config.beta, len(pairs))
+        loss = loss - config.nll_coefficient * (policy[:, 0] / n_tokens).sum() / len(pairs)
         torch.autograd.backward(loss)
         total += loss.item()
         all_margins.append(margins.detach())

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +17,7 @@ CONFIG = DPOConfig(steps=6, batch_size=8, malformed_fraction=0.5, threads=1)
 
 def gradient(model, pairs, reference, microbatch_size):
     model.zero_grad()
-    dpo.accumulate(model, pairs, reference, 0.1, microbatch_size)
+    dpo.accumulate(model, pairs, reference, DPOConfig(microbatch_size=microbatch_size))
     return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
@@ -54,9 +55,38 @@ def test_gradient_is_the_same_for_every_split(make_model, pairs, microbatch_size
 
 
 def test_first_loss_is_log_two_because_policy_is_reference(chatty, template, preferences):
-    rows, _ = dpo.train(chatty, template, CONFIG, preferences)
+    plain = replace(CONFIG, nll_coefficient=0.0)
+    rows, _ = dpo.train(chatty, template, plain, preferences)
     assert rows[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
     assert rows[0]["margin"] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_loss_adds_the_right_answers_loss_a_token(make_model, pairs):
+    model = make_model()
+    reference = dpo.reference_logps(model, pairs)
+    nll = 0.0
+    for prompt, (chosen, _) in pairs:
+        table = model(torch.tensor([prompt + chosen]))[0].log_softmax(-1)
+        logps = [table[len(prompt) + k - 1, token].item() for k, token in enumerate(chosen)]
+        nll -= sum(logps) / len(chosen) / len(pairs)
+    for coefficient in (0.0, 0.5, 2.0):
+        config = DPOConfig(nll_coefficient=coefficient, microbatch_size=3)
+        loss, _ = dpo.accumulate(model, pairs, reference, config)
+        assert loss == pytest.approx(math.log(2) + coefficient * nll, abs=1e-4)
+
+
+def test_right_answers_become_more_likely_with_their_loss_and_more_than_without(
+    make_model, template, preferences
+):
+    pairs = [dpo.encode_pair(template, p) for p in preferences]
+    gains = []
+    for coefficient in (0.0, 1.0):
+        config = DPOConfig(steps=20, batch_size=8, lr=3e-3, threads=1, nll_coefficient=coefficient)
+        model = make_model()
+        _, reference = dpo.train(model, template, config, preferences)
+        gains.append((dpo.reference_logps(model, pairs) - reference)[:, 0].mean().item())
+    assert gains[1] > 0
+    assert gains[1] > gains[0]
 
 
 def test_training_raises_the_margin(chatty, template):

@@ -1,8 +1,4 @@
-"""Reading vocabularies in GPT-2's format: `vocab.json` and `merges.txt`, plain or gzipped.
-
-GPT-2 writes each byte as a printable character: the visible characters of Latin-1 stand for
-themselves, the other 68 bytes for U+0100 onwards (a space is `Ġ`).
-"""
+"""Reading vocabularies in GPT-2's format: `vocab.json` and `merges.txt`, plain or gzipped."""
 
 import gzip
 import json
@@ -10,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmcore.errors import InputError
+from lmcore.tokenizer.alphabet import printable_bytes
 from lmcore.tokenizer.bpe import Tokenizer
-from lmcore.tokenizer.config import END_OF_TEXT, N_BYTES
+from lmcore.tokenizer.config import END_OF_TEXT
 
 
 def from_gpt2_files(
@@ -38,14 +35,6 @@ def from_gpt2_files(
             "vocab.json and merges.txt, plain or .gz; download them again"
         ) from error
     return Tokenizer(vocab, merges, special_tokens, "gpt2")
-
-
-def printable_bytes() -> list[str]:
-    """Return GPT-2's character for each byte, 0 to 255."""
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    hidden = (byte for byte in range(N_BYTES) if byte not in visible)
-    stand_ins = {byte: chr(N_BYTES + n) for n, byte in enumerate(hidden)}
-    return [stand_ins.get(byte, chr(byte)) for byte in range(N_BYTES)]
 
 
 def _read(path: Path) -> bytes:

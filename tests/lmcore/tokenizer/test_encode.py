@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmcore.errors import InputError
-from lmcore.tokenizer import bpe, pretokenize
+from lmcore.tokenizer import plain, pretokenize
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokenizer.config import PATTERNS, SPECIAL_TOKENS, TokenizerConfig
 from lmcore.tokenizer.gpt2 import from_gpt2_files
@@ -186,10 +186,10 @@ def test_encode_text_beside_specials_keeps_whitespace_whole():
 
 
 def test_encode_more_pretokens_than_the_cache_holds_stays_right(monkeypatch):
-    monkeypatch.setattr(bpe, "CACHE_PRETOKENS", 7)
+    monkeypatch.setattr(plain, "CACHE_PRETOKENS", 7)
     tokenizer = train_bpe([TRAINING_TEXT], TokenizerConfig(vocab_size=290))
     assert tokenizer.encode(TRAINING_TEXT * 2) == encode_reference(tokenizer, TRAINING_TEXT * 2)
-    assert len(tokenizer._cache) <= 7
+    assert len(tokenizer._plain) <= 7
 
 
 def test_encode_lone_surrogate_refused():

@@ -1,0 +1,94 @@
+"""Ids of blocks of text: owns the cache and the work space of the compiled encoder.
+
+One encoder serves one thread at a time. What it keeps is bounded: at most `MOST_ENTRIES` of 32
+bytes, half of them used, and a pool of the same size; when it is full it starts again empty, so
+that it follows the text. What is in it never changes a result.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from lmcore.tokenizer.kernels import encode as kernels
+from lmcore.tokenizer.kernels.merge_word import LONG_WORK_BYTES, build_merge_table
+from lmcore.tokenizer.scanner import make_scanner
+
+FIRST_ENTRIES: Final = 1 << 14
+MOST_ENTRIES: Final = 1 << 21
+_POOL_BYTES: Final = 8
+"""Bytes of the pool for each entry: most pre-tokens have their ids in the entry."""
+
+
+class MergeTable:
+    """What merging needs of a tokenizer, read-only and shared by its encoders."""
+
+    def __init__(self, byte_ids: list[int], merges: np.ndarray) -> None:
+        """Take the ids of the bytes and rows (left, right, new id) in order of rank, int64."""
+        self.byte_ids = np.array(byte_ids, np.int64)
+        n_places = 1 << max(4, (3 * len(merges)).bit_length())
+        self.table = np.zeros((n_places, 2), np.int64)
+        build_merge_table(merges, self.table)
+
+
+class Encoder:
+    """A scanner, a cache of pre-tokens and the space to merge the others in."""
+
+    def __init__(self, pattern: str, merges: MergeTable) -> None:
+        self._merges = merges
+        self._scanner = make_scanner(pattern)
+        self._scratch = np.empty(kernels.SCRATCH, np.int64)
+        self._long_work = np.empty(1 << 12, np.uint8)
+        self._state = np.zeros(kernels.N_STATE, np.int64)
+        self._cache = np.zeros((FIRST_ENTRIES, 4), np.int64)
+        self._pool = np.empty(_POOL_BYTES * FIRST_ENTRIES, np.uint8)
+
+    def encode(self, block: np.ndarray, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ids (uint32) of the segments and of what follows each, and where each ends."""
+        n_bytes = int(segments[-1, 1] - segments[0, 0])
+        out = np.empty(n_bytes + len(segments) + 4, np.uint32)
+        marks = np.empty(len(segments), np.int64)
+        state = self._state
+        state[kernels.WRITTEN] = state[kernels.SEGMENT] = 0
+        state[kernels.POSITION] = segments[0, 0]
+        for n_ends in self._scanner.scan(block, segments):
+            done = 0
+            while done < n_ends:
+                done = self._run(block, segments, done, n_ends, out, marks)
+            self._make_room()
+        self._run(block, segments, 0, 0, out, marks)  # what follows empty segments
+        return out[: state[kernels.WRITTEN]], marks
+
+    def _run(
+        self,
+        block: np.ndarray,
+        segments: np.ndarray,
+        done: int,
+        n_ends: int,
+        out: np.ndarray,
+        marks: np.ndarray,
+    ) -> int:
+        done = kernels.encode_pretokens(
+            block, segments, self._scanner.ends, done, n_ends, self._cache, self._pool,
+            self._merges.table, self._merges.byte_ids, self._scratch, self._long_work,
+            out, marks, self._state,
+        )  # fmt: skip
+        needed = int(self._state[kernels.NEEDED])
+        if needed:
+            self._long_work = np.empty(LONG_WORK_BYTES * needed + 64, np.uint8)
+        return done
+
+    def _make_room(self) -> None:
+        """Move a cache that is nearly full to a larger one, or empty it at its bound."""
+        state, n_entries = self._state, len(self._cache)
+        if state[kernels.USED] * 4 <= n_entries and state[kernels.POOL_USED] * 4 <= len(self._pool):
+            return
+        if n_entries == MOST_ENTRIES:
+            self._cache[:] = 0
+            state[[kernels.USED, kernels.POOL_USED]] = 0
+            return
+        cache = np.zeros((2 * n_entries, 4), np.int64)
+        kernels.move_cache(self._cache, cache)
+        pool = np.empty(2 * len(self._pool), np.uint8)
+        used = state[kernels.POOL_USED]
+        pool[:used] = self._pool[:used]
+        self._cache, self._pool = cache, pool

@@ -98,6 +98,11 @@ class PretokenCounter:
         self.table, self.arena = self.table[:0].copy(), self.arena[:0].copy()
         self._state[:] = 0
 
+    def compact(self) -> None:
+        """Give back the part of the table that is empty; nothing can be counted any more."""
+        n_entries = kernels.compact(self.table)
+        self.table.resize((n_entries, 4), refcheck=False)  # in place: the rest goes back at once
+
     def add_texts(self, texts: list[bytes], specials: tuple[bytes, ...]) -> None:
         """Count the pre-tokens of texts, what is special in them left out."""
         block = to_block(texts)

@@ -27,6 +27,7 @@ def merge_counts(
 
     The counter is released as soon as the text is laid out.
     """
+    counter.compact()
     threshold = first_threshold(counter.table[:, 2], n_merges)
     run = _Run(counter, n_merges, ties)
     while True:
@@ -55,8 +56,13 @@ class _Run:
 
     def __init__(self, counter: PretokenCounter, n_merges: int, ties: str) -> None:
         self._rule = heap.GREATEST if ties == "greatest" else heap.SMALLEST
-        self._records = np.empty((count.measure(counter.table) + 1, 2), np.int64)
-        self._n_records = pair_index.lay_out(counter.table, counter.arena, self._records)
+        is_small = int(counter.table[:, 2].max(initial=0)) <= pair_index.NONE
+        self._stride = pair_index.SMALL_RECORD if is_small else pair_index.LARGE_RECORD
+        n_records = count.measure(counter.table) + 1
+        self._records = np.empty(n_records * self._stride, np.uint8)
+        self._n_records = pair_index.lay_out(
+            counter.table, counter.arena, self._records, self._stride
+        )
         counter.release()
         n_tokens = N_BYTES + n_merges
         self._tokens = np.zeros((n_tokens, 4), np.int64)
@@ -85,7 +91,9 @@ class _Run:
         n_places = _FIRST_TALLY
         while True:
             tally = np.zeros((n_places, 4), np.int64)
-            found = pair_index.tally_pairs(self._records, self._n_records, self._tokens, tally)
+            found = pair_index.tally_pairs(
+                self._records, self._n_records, self._tokens, tally, self._stride
+            )
             if found >= 0:
                 break
             n_places *= 4
@@ -99,7 +107,7 @@ class _Run:
         self._state[pair_index.THRESHOLD] = threshold
         pair_index.index_pairs(
             self._records, self._n_records, self._tokens, tally, self._pairs, self._heap,
-            self._pool, self._state, self._wide, self._rule, self._bytes,
+            self._pool, self._state, self._wide, self._rule, self._bytes, self._stride,
         )  # fmt: skip
 
     def merge(self, progress: Callable[[int, int], None] | None) -> None:
@@ -109,7 +117,7 @@ class _Run:
             merge.merge_pairs(
                 self._records, self._tokens, self._bytes, self._groups, self._touched,
                 self._pairs, self._heap, self._pool, self._moves, self.merges, state,
-                self._wide, self._rule,
+                self._wide, self._rule, self._stride,
             )  # fmt: skip
             if progress is not None:
                 progress(self.n_merges, len(self.merges))

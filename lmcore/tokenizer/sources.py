@@ -1,6 +1,6 @@
 """Texts for training from files, in pieces of bounded size that can be counted on their own.
 
-A text file is read 4 MB at a time and cut at the last place where a pre-token starts whatever
+A text file is read a megabyte at a time and cut at the last place where a pre-token starts whatever
 comes before and after (see `pretokenize`), never inside a special token or a character. A file
 without any such place is read whole.
 """
@@ -20,7 +20,7 @@ from lmcore.errors import InputError
 from lmcore.tokenizer.config import CUSTOM, TokenizerConfig
 from lmcore.tokenizer.pretokenize import last_cut
 
-PIECE_BYTES: Final = 1 << 22
+PIECE_BYTES: Final = 1 << 20
 _ROWS: Final = 1024
 _BEFORE_BLANK: Final = regex.compile(rb"(?r)(?<=[!-~]) ")
 

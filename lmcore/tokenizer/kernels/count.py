@@ -43,7 +43,7 @@ N_STATE: Final = 5
 @kernel
 def count_pretokens(
     text: np.ndarray,  # uint8, padded
-    segments: np.ndarray,  # int64 [n, 3]: start, stop, not used here
+    segments: np.ndarray,  # int64 [n, 3]: start, stop, not used here; none empty
     ends: np.ndarray,  # int64: ends of pre-tokens
     first: int,
     n_ends: int,
@@ -60,6 +60,7 @@ def count_pretokens(
     kept, pending = span_of(arena), span_of(scratch)
     mask, room = table.shape[0] - 1, table.shape[0] // 2 - GROUP
     segment, here = state[SEGMENT], state[POSITION]
+    stop = segments[segment, 1]
     used, arena_used = state[USED], state[ARENA_USED]
     state[NEEDED] = 0
     done = first
@@ -78,10 +79,10 @@ def count_pretokens(
             store64(pending, k * _PENDING_BYTES + 16, slot)
             store64(pending, k * _PENDING_BYTES + 24, here)
             here = end
-            while segment < segments.shape[0] and here == segments[segment, 1]:
+            if end == stop:
                 segment += 1
                 if segment < segments.shape[0]:
-                    here = segments[segment, 0]
+                    here, stop = segments[segment, 0], segments[segment, 1]
         for k in range(n_pending):
             used, arena_used = _add_one(
                 words, entries, mask, kept, pending, k * _PENDING_BYTES, used, arena_used
@@ -189,6 +190,18 @@ def _add_entry(
 def length_of(high: int) -> int:
     """Return the bytes of the pre-token with this high half of a key."""
     return high & LENGTH_MASK if high < 0 else shift_right(high, 56)
+
+
+@kernel
+def compact(table: np.ndarray) -> int:
+    """Move the entries to the front of their table; return how many. It is no hash table then."""
+    entries, n_entries = span_of(table), 0
+    for at in range(0, table.shape[0] * ENTRY_BYTES, ENTRY_BYTES):
+        if load64(entries, at + 16):
+            for k in range(0, ENTRY_BYTES, 8):
+                store64(entries, n_entries * ENTRY_BYTES + k, load64(entries, at + k))
+            n_entries += 1
+    return n_entries
 
 
 @kernel

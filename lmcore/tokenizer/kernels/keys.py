@@ -31,12 +31,12 @@ _SALT_HIGH: Final = 0xC2B2AE3D27D4EB4F - (1 << 64)
 @inlined
 def key_of(text: Span, start: int, n_bytes: int) -> tuple[int, int]:
     """Return the two halves of a pre-token's key; up to 15 bytes behind it are loaded."""
-    if n_bytes <= 8:
-        low = load64(text, start) & shift_right(-1, 64 - 8 * n_bytes)
-        return low, n_bytes << 56
-    if n_bytes <= SHORT_BYTES:
-        high = load64(text, start + 8) & shift_right(-1, 128 - 8 * n_bytes)
-        return load64(text, start), high | n_bytes << 56
+    if (
+        n_bytes <= SHORT_BYTES
+    ):  # without another branch: how long the next one is, is anyone's guess
+        low = load64(text, start) & shift_right(-1, 64 - 8 * min(n_bytes, 8))
+        high = load64(text, start + 8) & (1 << 8 * max(n_bytes - 8, 0)) - 1
+        return low, high | n_bytes << 56
     return _hash_bytes(text, start, n_bytes), LONG | n_bytes
 
 

@@ -1,6 +1,6 @@
 """BPE merges over the unique pre-tokens, laid end to end with a separator between them.
 
-One record of 16 bytes for each byte of text: the token there (valid at the first and at the last
+One record of 12 bytes for each byte of text: the token there (valid at the first and at the last
 byte of a token), the pair that begins with the token that ends there, and how often the pre-token
 occurs. So all that one occurrence of a pair touches, its two tokens and its two neighbours, lies
 in one or two cache lines, and both neighbours are found without links or look-ups.
@@ -15,7 +15,7 @@ in one or two cache lines, and both neighbours are found without links or look-u
   it then stands are indexed again with a lower threshold, and training goes on. Most pairs are
   rare, so this saves most of the lists, the memory and the heap.
 
-Cost: O(applied merges + pairs followed x log pairs). Memory: 16 bytes a record, and 4 (8 beyond
+Cost: O(applied merges + pairs followed x log pairs). Memory: 12 bytes a record, and 4 (8 beyond
 2^32 records) for each occurrence of the pairs followed.
 """
 
@@ -61,10 +61,9 @@ from lmcore.tokenizer.kernels.pair_index import (
     NONE,
     PAIR,
     POOL_USED,
-    RECORD_BYTES,
     THRESHOLD,
-    WEIGHT,
     append,
+    load_weight,
     new_pair,
 )
 
@@ -90,6 +89,7 @@ def merge_pairs(
     state: np.ndarray,
     wide: int,
     rule: int,
+    stride: int,
 ) -> None:
     """Merge the best pair again and again, until enough merges, an empty heap or no room.
 
@@ -129,11 +129,13 @@ def merge_pairs(
         state[N_TOKENS] = new + 1
         n_left = load64(made, left * TOKEN_BYTES + LENGTH)
         n_right = load64(made, right * TOKEN_BYTES + LENGTH)
-        moved = _replace(text, known, places, span_of(moves), pair, new, n_left, n_right, wide)
+        moved = _replace(
+            text, known, places, span_of(moves), pair, new, n_left, n_right, wide, stride
+        )
         store64(known, at + COUNT, 0)
         _regroup(
             text, made, data, span_of(groups), span_of(touched), known, tops, places,
-            span_of(moves), state, moved, new, n_left, n_right, wide, rule,
+            span_of(moves), state, moved, new, n_left, n_right, wide, rule, stride,
         )  # fmt: skip
 
 
@@ -184,6 +186,7 @@ def _replace(
     n_left: int,
     n_right: int,
     wide: int,
+    stride: int,
 ) -> int:
     """Write the new token over every occurrence of the pair, from left to right.
 
@@ -199,13 +202,13 @@ def _replace(
         else:
             place = load32(pool, (start + k) * 4)
             ahead = load32(pool, (start + min(k + _AHEAD, n - 1)) * 4)
-        prefetch(records, ahead * RECORD_BYTES)
-        here = place * RECORD_BYTES
+        prefetch(records, ahead * stride)
+        here = place * stride
         if load32(records, here + PAIR) != pair:
             continue  # one of the two has become part of another token since
-        weight = load64(records, here + WEIGHT)
-        before = (place - n_left) * RECORD_BYTES
-        end = (place + n_right) * RECORD_BYTES
+        weight = load_weight(records, here, stride)
+        before = (place - n_left) * stride
+        end = (place + n_right) * stride
         for k_side in range(2):
             side = before if k_side == 0 else end
             other = load32(records, side + PAIR)
@@ -214,7 +217,7 @@ def _replace(
                 store64(pairs, counter, load64(pairs, counter) - weight)
                 store32(records, side + PAIR, NONE)
         store32(records, here + PAIR, NONE)
-        store32(records, before + RECORD_BYTES, new)
+        store32(records, before + stride, new)
         store32(records, end, new)
         store64(moves, moved * 8, place)
         moved += 1
@@ -251,14 +254,15 @@ def _regroup(
     n_right: int,
     wide: int,
     rule: int,
+    stride: int,
 ) -> None:
     """Make the pairs that arose: neighbours of the new token, counted, then their occurrences."""
     n_touched = 0
     for k in range(moved):
         place = load64(moves, k * 8)
-        weight = load64(records, place * RECORD_BYTES + WEIGHT)
-        before = load32(records, (place - n_left) * RECORD_BYTES)
-        after = load32(records, (place + n_right + 1) * RECORD_BYTES)
+        weight = load_weight(records, place * stride, stride)
+        before = load32(records, (place - n_left) * stride)
+        after = load32(records, (place + n_right + 1) * stride)
         if before != NONE and before != new:  # two new ones: the left one counts their pair
             n_touched = _join_group(groups, touched, n_touched, before * GROUP_BYTES, weight)
         if after != NONE:
@@ -281,15 +285,15 @@ def _regroup(
     state[N_PAIRS], state[POOL_USED], state[HEAP_SIZE] = n_pairs, used, size
     for k in range(moved):
         place = load64(moves, k * 8)
-        before = load32(records, (place - n_left) * RECORD_BYTES)
-        after = load32(records, (place + n_right + 1) * RECORD_BYTES)
+        before = load32(records, (place - n_left) * stride)
+        after = load32(records, (place + n_right + 1) * stride)
         if before != NONE and before != new:
             pair = load32(groups, before * GROUP_BYTES + _GROUP_PAIR)
             if pair != NONE:
-                store32(records, (place - n_left) * RECORD_BYTES + PAIR, pair)
+                store32(records, (place - n_left) * stride + PAIR, pair)
                 append(pairs, pair, pool, place - n_left, wide)
         if after != NONE:
             pair = load32(groups, after * GROUP_BYTES + _SIDE_BYTES + _GROUP_PAIR)
             if pair != NONE:
-                store32(records, (place + n_right) * RECORD_BYTES + PAIR, pair)
+                store32(records, (place + n_right) * stride + PAIR, pair)
                 append(pairs, pair, pool, place + n_right, wide)

@@ -1,10 +1,10 @@
 """The text of a training run as records, and an index of the pairs that occur often enough.
 
-One record of 16 bytes for each byte of the unique pre-tokens, laid end to end with a separator
+One record of 12 bytes (16 where counts need it) for each byte of the unique pre-tokens, laid end to end with a separator
 around each: the token there (valid at the first and at the last byte of a token), the pair that
 begins with the token that ends there, and how often the pre-token occurs.
 
-Memory: 16 bytes a record, 4 (8 beyond 2^32 records) for each occurrence of a pair in the index.
+Memory: 12 bytes a record, 4 (8 beyond 2^32 records) for each occurrence of a pair in the index.
 """
 
 from typing import Final
@@ -36,7 +36,8 @@ from lmcore.tokenizer.kernels.memory import (
 
 NONE: Final = 0xFFFFFFFF
 """No token (a separator) and no pair."""
-RECORD_BYTES: Final = 16
+SMALL_RECORD, LARGE_RECORD = 12, 16
+"""Bytes of a record: counts below 2^32 take four of them, others eight."""
 PAIR, WEIGHT = 4, 8
 """Of a record, behind its token."""
 _TALLY_BYTES = 32
@@ -46,10 +47,10 @@ N_STATE: Final = 8
 
 
 @kernel
-def lay_out(table: np.ndarray, arena: np.ndarray, records: np.ndarray) -> int:
+def lay_out(table: np.ndarray, arena: np.ndarray, records: np.ndarray, stride: int) -> int:
     """Write the records of all pre-tokens of two bytes or more; return how many records."""
     entries, kept, out = span_of(table), span_of(arena), span_of(records)
-    _separate(out, 0)
+    _separate(out, 0, stride)
     here = 1
     for at in range(0, table.shape[0] * ENTRY_BYTES, ENTRY_BYTES):
         count = load64(entries, at + 16)
@@ -62,25 +63,43 @@ def lay_out(table: np.ndarray, arena: np.ndarray, records: np.ndarray) -> int:
         start = load64(entries, at + 24)
         for k in range(n_bytes):
             byte = load8(kept, start + k) if high < 0 else load8(entries, at + k)
-            record = (here + k) * RECORD_BYTES
+            record = (here + k) * stride
             store32(out, record, byte)
             store32(out, record + PAIR, NONE)
-            store64(out, record + WEIGHT, count)
+            _store_weight(out, record, count, stride)
         here += n_bytes
-        _separate(out, here * RECORD_BYTES)
+        _separate(out, here * stride, stride)
         here += 1
     return here
 
 
 @inlined
-def _separate(records: Span, record: int) -> None:
+def _separate(records: Span, record: int, stride: int) -> None:
     store32(records, record, NONE)
     store32(records, record + PAIR, NONE)
-    store64(records, record + WEIGHT, 0)
+    _store_weight(records, record, 0, stride)
+
+
+@inlined
+def _store_weight(records: Span, record: int, weight: int, stride: int) -> None:
+    if stride == SMALL_RECORD:
+        store32(records, record + WEIGHT, weight)
+    else:
+        store64(records, record + WEIGHT, weight)
+
+
+@inlined
+def load_weight(records: Span, record: int, stride: int) -> int:
+    """Return how often the pre-token of a record occurs."""
+    if stride == SMALL_RECORD:
+        return load32(records, record + WEIGHT)
+    return load64(records, record + WEIGHT)
 
 
 @kernel
-def tally_pairs(records: np.ndarray, n_records: int, tokens: np.ndarray, tally: np.ndarray) -> int:
+def tally_pairs(
+    records: np.ndarray, n_records: int, tokens: np.ndarray, tally: np.ndarray, stride: int
+) -> int:
     """Count the pairs of the text as it stands; return how many, or -1 where the tally is full.
 
     tally is int64 [capacity, 4], zeros: pair + 1, count, occurrences, id. Every record of a pair
@@ -90,13 +109,13 @@ def tally_pairs(records: np.ndarray, n_records: int, tokens: np.ndarray, tally: 
     mask, room = tally.shape[0] - 1, tally.shape[0] // 2
     n_pairs, here = 0, 1
     while here < n_records:
-        left = load32(text, here * RECORD_BYTES)
+        left = load32(text, here * stride)
         if left == NONE:
             here += 1
             continue
         here += load64(made, left * TOKEN_BYTES + LENGTH)
-        record = (here - 1) * RECORD_BYTES
-        right = load32(text, here * RECORD_BYTES)
+        record = (here - 1) * stride
+        right = load32(text, here * stride)
         if right == NONE:
             store32(text, record + PAIR, NONE)
             continue
@@ -110,7 +129,7 @@ def tally_pairs(records: np.ndarray, n_records: int, tokens: np.ndarray, tally: 
             store64(entries, entry * 32, key)
             n_pairs += 1
         at = entry * 32
-        store64(entries, at + 8, load64(entries, at + 8) + load64(text, record + WEIGHT))
+        store64(entries, at + 8, load64(entries, at + 8) + load_weight(text, record, stride))
         store64(entries, at + 16, load64(entries, at + 16) + 1)
         store32(text, record + PAIR, entry)
     return n_pairs
@@ -141,6 +160,7 @@ def index_pairs(
     wide: int,
     rule: int,
     token_bytes: np.ndarray,
+    stride: int,
 ) -> None:
     """Make pairs, occurrence lists and heap from a tally, for the pairs at or above the threshold."""
     text, made, entries = span_of(records), span_of(tokens), span_of(tally)
@@ -160,15 +180,15 @@ def index_pairs(
     state[N_PAIRS], state[HEAP_SIZE], state[POOL_USED] = n_pairs, n_pairs, used
     here = 1
     while here < n_records:
-        left = load32(text, here * RECORD_BYTES)
+        left = load32(text, here * stride)
         if left == NONE:
             here += 1
             continue
         here += load64(made, left * TOKEN_BYTES + LENGTH)
-        entry = load32(text, (here - 1) * RECORD_BYTES + PAIR)
+        entry = load32(text, (here - 1) * stride + PAIR)
         if entry != NONE:
             pair = load64(entries, entry * 32 + 24)
-            store32(text, (here - 1) * RECORD_BYTES + PAIR, pair)
+            store32(text, (here - 1) * stride + PAIR, pair)
             if pair != NONE:
                 append(known, pair, places, here - 1, wide)
 

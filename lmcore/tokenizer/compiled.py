@@ -66,16 +66,10 @@ class CompiledEncoder:
 
     def encode(self, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
         """Return the ids of the parts (uint32) and how many ids there are up to each one's end."""
-        from lmcore.tokenizer.scanner import to_block  # loads kernels
-
         if not parts:
             return np.zeros(0, np.uint32), np.zeros(0, np.int64)
-        segments = np.empty((len(parts), 3), np.int64)
-        segments[:, 1] = np.cumsum([len(data) for data, _ in parts])
-        segments[0, 0], segments[1:, 0] = 0, segments[:-1, 1]
-        segments[:, 2] = [special for _, special in parts]
         with self.encoder() as encoder:
-            return encoder.encode(to_block([data for data, _ in parts]), segments)
+            return encoder.encode(parts)
 
     def encode_all(self, texts: Iterable[Sequence[Part]], workers: int) -> Iterator[np.ndarray]:
         """Yield the ids of each text (a list of parts), in order, several batches at a time."""

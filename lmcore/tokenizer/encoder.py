@@ -1,19 +1,27 @@
 """Ids of blocks of text: owns the cache and the work space of the compiled encoder.
 
-One encoder serves one thread at a time. What it keeps is bounded: at most `MOST_ENTRIES` of 32
+One encoder serves one thread at a time. Its buffers are used for every call, because memory that
+is touched for the first time costs more than the work on it. What it keeps is bounded: at most `MOST_ENTRIES` of 32
 bytes, half of them used, and a pool of the same size; when it is full it starts again empty, so
 that it follows the text. What is in it never changes a result.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from lmcore.tokenizer.kernels import encode as kernels
-from lmcore.tokenizer.kernels.merge_word import LONG_WORK_BYTES, build_merge_table
+from lmcore.tokenizer.kernels.memory import PADDING
+from lmcore.tokenizer.kernels.merge_word import (
+    LONG_WORK_BYTES,
+    N_BYTES,
+    build_byte_ranks,
+    build_merge_table,
+)
 from lmcore.tokenizer.scanner import make_scanner
 
-FIRST_ENTRIES: Final = 1 << 14
+FIRST_ENTRIES: Final = 1 << 15
 MOST_ENTRIES: Final = 1 << 21
 _POOL_BYTES: Final = 8
 """Bytes of the pool for each entry: most pre-tokens have their ids in the entry."""
@@ -24,10 +32,12 @@ class MergeTable:
 
     def __init__(self, byte_ids: list[int], merges: np.ndarray) -> None:
         """Take the ids of the bytes and rows (left, right, new id) in order of rank, int64."""
-        self.byte_ids = np.array(byte_ids, np.int64)
+        self.byte_ids = np.zeros(N_BYTES + N_BYTES * N_BYTES, np.int64)
+        self.byte_ids[:N_BYTES] = byte_ids
         n_places = 1 << max(4, (3 * len(merges)).bit_length())
         self.table = np.zeros((n_places, 2), np.int64)
         build_merge_table(merges, self.table)
+        build_byte_ranks(self.table, self.byte_ids)
 
 
 class Encoder:
@@ -36,16 +46,32 @@ class Encoder:
     def __init__(self, pattern: str, merges: MergeTable) -> None:
         self._merges = merges
         self._scanner = make_scanner(pattern)
+        self._block = np.empty(0, np.uint8)
+        self._out = np.empty(0, np.uint32)
         self._scratch = np.empty(kernels.SCRATCH, np.int64)
         self._long_work = np.empty(1 << 12, np.uint8)
         self._state = np.zeros(kernels.N_STATE, np.int64)
         self._cache = np.zeros((FIRST_ENTRIES, 4), np.int64)
         self._pool = np.empty(_POOL_BYTES * FIRST_ENTRIES, np.uint8)
 
-    def encode(self, block: np.ndarray, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids (uint32) of the segments and of what follows each, and where each ends."""
-        n_bytes = int(segments[-1, 1] - segments[0, 0])
-        out = np.empty(n_bytes + len(segments) + 4, np.uint32)
+    def encode(self, parts: Sequence[tuple[bytes, int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ids (uint32) of the parts, and how many there are up to the end of each.
+
+        A part is UTF-8, and the id of the special token behind it or -1.
+        """
+        segments = np.empty((len(parts), 3), np.int64)
+        segments[:, 1] = np.cumsum([len(data) for data, _ in parts])
+        segments[0, 0], segments[1:, 0] = 0, segments[:-1, 1]
+        segments[:, 2] = [special for _, special in parts]
+        n_bytes = int(segments[-1, 1])
+        if len(self._block) < n_bytes + PADDING:
+            self._block = np.zeros(n_bytes + n_bytes // 4 + PADDING, np.uint8)
+        block = self._block
+        for (data, _), start in zip(parts, segments[:, 0].tolist(), strict=True):
+            block[start : start + len(data)] = np.frombuffer(data, np.uint8)
+        if len(self._out) < n_bytes + len(segments) + 4:
+            self._out = np.empty(n_bytes + len(segments) + 4, np.uint32)
+        out = self._out
         marks = np.empty(len(segments), np.int64)
         state = self._state
         state[kernels.WRITTEN] = state[kernels.SEGMENT] = 0
@@ -56,7 +82,7 @@ class Encoder:
                 done = self._run(block, segments, done, n_ends, out, marks)
             self._make_room()
         self._run(block, segments, 0, 0, out, marks)  # what follows empty segments
-        return out[: state[kernels.WRITTEN]], marks
+        return out[: state[kernels.WRITTEN]].copy(), marks
 
     def _run(
         self,
@@ -80,7 +106,8 @@ class Encoder:
     def _make_room(self) -> None:
         """Move a cache that is nearly full to a larger one, or empty it at its bound."""
         state, n_entries = self._state, len(self._cache)
-        if state[kernels.USED] * 4 <= n_entries and state[kernels.POOL_USED] * 4 <= len(self._pool):
+        is_full = state[kernels.USED] * 32 > 15 * n_entries
+        if not is_full and state[kernels.POOL_USED] * 4 <= 3 * len(self._pool):
             return
         if n_entries == MOST_ENTRIES:
             self._cache[:] = 0

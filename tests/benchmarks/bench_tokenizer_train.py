@@ -21,7 +21,9 @@ SPECIAL = "<|endoftext|>"
 
 
 def _digest(merges):
-    lines = b"".join(left.hex().encode() + b" " + right.hex().encode() + b"\n" for left, right in merges)
+    lines = b"".join(
+        left.hex().encode() + b" " + right.hex().encode() + b"\n" for left, right in merges
+    )
     return hashlib.sha256(lines).hexdigest()[:16]
 
 
@@ -132,9 +134,7 @@ def _child(kind, path):
     seconds, merges = runs[kind]()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(
-        json.dumps(
-            {"seconds": seconds, "rss": peak, "n": len(merges), "merges": _digest(merges)}
-        )
+        json.dumps({"seconds": seconds, "rss": peak, "n": len(merges), "merges": _digest(merges)})
     )
 
 
@@ -153,7 +153,10 @@ def main():
         peer = kind in ("gigatoken", "huggingface", "rustbpe")
         result = corpora.measure(script, kind, file, peer=peer)
         found.setdefault(key or kind, []).append(result)
-        print(f"  {key or kind:16s} {result['seconds']:7.3f} s {result['rss'] / 1e6:7.0f} MB", flush=True)
+        print(
+            f"  {key or kind:16s} {result['seconds']:7.3f} s {result['rss'] / 1e6:7.0f} MB",
+            flush=True,
+        )
 
     corpora.measure(script, "ours", corpora.head(1_000_000), peer=False)  # compiles, once
     for _ in range(options.runs):

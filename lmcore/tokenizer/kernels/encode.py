@@ -69,7 +69,7 @@ def encode_pretokens(
     cache: np.ndarray,  # int64 [capacity, 4]
     pool: np.ndarray,  # uint8
     table: np.ndarray,  # int64 [capacity, 2]: see build_merge_table
-    byte_ids: np.ndarray,  # int64 [256]
+    byte_ids: np.ndarray,  # int64 [256 + 65,536]: ids of bytes, ranks of pairs of bytes
     scratch: np.ndarray,  # int64 [SCRATCH]
     long_work: np.ndarray,  # uint8
     out: np.ndarray,  # uint32, with room for an id a byte and a segment, and 4 more

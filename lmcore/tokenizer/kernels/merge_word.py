@@ -20,6 +20,7 @@ from lmcore.tokenizer.kernels.memory import (
     store64,
 )
 
+N_BYTES: Final = 256
 SHORT_BYTES: Final = 64
 SHORT_WORK: Final = 16 * (SHORT_BYTES + 2)
 """Bytes of work space for a short pre-token: its ids, then the ranks of its pairs."""
@@ -42,6 +43,18 @@ def build_merge_table(merges: np.ndarray, table: np.ndarray) -> None:
         store64(entries, slot * 16 + 8, rank << 32 | merges[rank, 2])
 
 
+@kernel
+def build_byte_ranks(table: np.ndarray, byte_ids: np.ndarray) -> None:
+    """Fill byte_ids[256:] (int64, 65,536) with the ranks of the pairs of single bytes.
+
+    Half of all look-ups are for these, and need no search.
+    """
+    entries, mask, singles = span_of(table), table.shape[0] - 1, span_of(byte_ids)
+    for pair in range(N_BYTES * N_BYTES):
+        left, right = load64(singles, (pair >> 8) * 8), load64(singles, (pair & 255) * 8)
+        store64(singles, (N_BYTES + pair) * 8, _rank(entries, mask, left, right))
+
+
 @inlined
 def _rank(table: Span, mask: int, left: int, right: int) -> int:
     """Return rank << 32 | new id of a pair of ids."""
@@ -62,11 +75,14 @@ def merge_short(
 ) -> int:
     """Leave the ids of a short pre-token in the work space from `at` on; return how many."""
     ids, ranks = at, at + 8 * (SHORT_BYTES + 2)
-    for k in range(n):
-        store64(work, ids + k * 8, load64(byte_ids, load8(text, start + k) * 8))
-    for k in range(n - 1):
-        rank = _rank(merges, mask, load64(work, ids + k * 8), load64(work, ids + k * 8 + 8))
-        store64(work, ranks + k * 8, rank)
+    left = load8(text, start)
+    store64(work, ids, load64(byte_ids, left * 8))
+    for k in range(1, n):
+        right = load8(text, start + k)
+        store64(work, ids + k * 8, load64(byte_ids, right * 8))
+        rank = load64(byte_ids, (N_BYTES + (left << 8 | right)) * 8)
+        store64(work, ranks + k * 8 - 8, rank)
+        left = right
     while n > 1:
         best, place = _NO_RANK, 0
         for k in range(n - 1):

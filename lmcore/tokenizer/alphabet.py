@@ -16,3 +16,15 @@ def printable_bytes() -> list[str]:
     hidden = (byte for byte in range(N_BYTES) if byte not in _VISIBLE)
     stand_ins = {byte: chr(N_BYTES + n) for n, byte in enumerate(hidden)}
     return [stand_ins.get(byte, chr(byte)) for byte in range(N_BYTES)]
+
+
+def from_printable(text: str) -> bytes:
+    """Return the bytes that a token in this alphabet stands for.
+
+    Raises:
+        ValueError: where a character stands for no byte.
+    """
+    return text.translate(_BYTES).encode("latin-1")
+
+
+_BYTES: Final = {ord(character): byte for byte, character in enumerate(printable_bytes())}

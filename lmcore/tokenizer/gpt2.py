@@ -1,4 +1,4 @@
-"""Reading vocabularies in GPT-2's format: `vocab.json` and `merges.txt`, plain or gzipped."""
+"""Vocabularies in GPT-2's format: `vocab.json` and `merges.txt`, read plain or gzipped."""
 
 import gzip
 import json
@@ -9,6 +9,7 @@ from lmcore.errors import InputError
 from lmcore.tokenizer.alphabet import printable_bytes
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokenizer.config import END_OF_TEXT
+from lmcore.tokenizer.files import write_file
 
 
 def from_gpt2_files(
@@ -35,6 +36,20 @@ def from_gpt2_files(
             "vocab.json and merges.txt, plain or .gz; download them again"
         ) from error
     return Tokenizer(vocab, merges, special_tokens, "gpt2")
+
+
+def write_gpt2_files(tokenizer: Tokenizer, vocab_path: Path, merges_path: Path) -> None:
+    """Write a `vocab.json` and a `merges.txt`, special tokens as they are written in text."""
+    characters = printable_bytes()
+    specials = {tokenizer.token_id(special): special for special in tokenizer.special_tokens}
+
+    def printable(token: bytes) -> str:
+        return "".join([characters[byte] for byte in token])
+
+    vocab = {specials.get(i, printable(token)): i for i, token in tokenizer.vocab.items()}
+    lines = [f"{printable(left)} {printable(right)}\n" for left, right in tokenizer.merges]
+    write_file(vocab_path, json.dumps(vocab, ensure_ascii=False).encode())
+    write_file(merges_path, "".join(["#version: 0.2\n", *lines]).encode())
 
 
 def _read(path: Path) -> bytes:

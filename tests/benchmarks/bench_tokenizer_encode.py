@@ -11,6 +11,7 @@ mean something on an idle machine only.
 """
 
 import argparse
+import functools
 import gzip
 import hashlib
 import json
@@ -136,7 +137,9 @@ def _scans(path):
             "sum": lambda: sum_bytes(block, 1 << 62),
             "vector sum": lambda: sum_vectors(block),
             **{
-                pattern: (lambda scanner: lambda: sum(scanner.scan(block, segments)))(scanner)
+                pattern: functools.partial(
+                    lambda scanner: sum(scanner.scan(block, segments)), scanner
+                )
                 for pattern, scanner in scanners.items()
             },
         }.items():

@@ -9,6 +9,7 @@ then the special tokens. The constructor takes any other layout (GPT-2's, CS336'
 """
 
 import codecs
+import logging
 import os
 import random
 import threading
@@ -27,14 +28,12 @@ from lmcore.tokenizer.pretokenize import (
     compile_pattern,
     compile_specials,
     encode_utf8,
-    stream_pretokens,
     stream_texts,
     text_pretokens,
 )
 from lmcore.tokenizer.vocabulary import index_merges, with_specials
 
-STREAM_CHARS = 1 << 16
-"""Characters of a stream that are encoded at a time once kernels are in use."""
+logger = logging.getLogger(__name__)
 
 Specials = bool | Collection[str]
 """All special tokens (True), none (False), or these."""
@@ -79,6 +78,7 @@ class Tokenizer:
         self._plain = PlainEncoder(self._byte_ids, self._ranks, self._products)
         self._n_plain_bytes = 0
         self._compiled: CompiledEncoder | None = None
+        self._stays_plain = False
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -155,9 +155,7 @@ class Tokenizer:
         no text to come can change it.
         """
         specials = self._select(allow_special)
-        if self._compiled is not None:
-            return self._stream_compiled(self._compiled, chunks, specials)
-        return self._plain_ids(stream_pretokens(chunks, self.pattern, specials))
+        return chain.from_iterable(self._stream(chunks, specials))
 
     def encode_with_dropout(
         self,
@@ -284,23 +282,33 @@ class Tokenizer:
                 start = match.end()
         return [*parts, (encode_utf8(text[start:] if start else text), -1)]
 
-    def _stream_compiled(
-        self, compiled: CompiledEncoder, chunks: Iterable[str], specials: Sequence[str]
-    ) -> Iterator[int]:
+    def _stream(self, chunks: Iterable[str], specials: Sequence[str]) -> Iterator[Iterable[int]]:
+        """Yield iterables of ids, one for each piece of the text; each is used up in turn."""
         can_cut = not self.pattern.startswith(CUSTOM)
-        for text, special in stream_texts(chunks, specials, can_cut=can_cut, n_chars=STREAM_CHARS):
+        for text, special in stream_texts(chunks, specials, can_cut=can_cut):
             special_id = -1 if special is None else self._special_ids[special]
-            ids, _ = compiled.encode([(encode_utf8(text), special_id)])
-            yield from ids.tolist()
+            compiled = self._compiled or self._compile_for(len(text))
+            if compiled is not None:
+                yield compiled.encode([(encode_utf8(text), special_id)])[0].tolist()
+                continue
+            yield self._plain_ids(text_pretokens(text, self.pattern))
+            if special is not None:
+                yield (special_id,)
 
     def _compile_for(self, n_bytes: int) -> CompiledEncoder | None:
         """Return the compiled encoder once enough text has gone by that it pays."""
         self._n_plain_bytes += n_bytes
-        if is_worth_while(self._n_plain_bytes):
-            with self._lock:
-                if self._compiled is None:
-                    rows = [(*pair, self._products[rank]) for pair, rank in self._ranks.items()]
+        if self._stays_plain or not is_worth_while(self._n_plain_bytes):
+            return None
+        with self._lock:
+            if self._compiled is None:
+                rows = [(*pair, self._products[rank]) for pair, rank in self._ranks.items()]
+                try:
                     self._compiled = CompiledEncoder(self.pattern, self._byte_ids, rows)
+                except (MemoryError, ImportError, OSError) as error:
+                    # A process that may not grow: plain Python gives the same ids, later.
+                    logger.warning("kernels cannot be loaded (%s): staying in plain Python", error)
+                    self._stays_plain = True
         return self._compiled
 
 

@@ -109,13 +109,16 @@ class Encoder:
         is_full = state[kernels.USED] * 32 > 15 * n_entries
         if not is_full and state[kernels.POOL_USED] * 4 <= 3 * len(self._pool):
             return
-        if n_entries == MOST_ENTRIES:
+        try:
+            cache = np.zeros((2 * n_entries, 4), np.int64) if n_entries < MOST_ENTRIES else None
+            pool = np.empty(2 * len(self._pool), np.uint8)
+        except MemoryError:
+            cache = None  # the process may not grow
+        if cache is None:
             self._cache[:] = 0
             state[[kernels.USED, kernels.POOL_USED]] = 0
             return
-        cache = np.zeros((2 * n_entries, 4), np.int64)
         kernels.move_cache(self._cache, cache)
-        pool = np.empty(2 * len(self._pool), np.uint8)
         used = state[kernels.POOL_USED]
         pool[:used] = self._pool[:used]
         self._cache, self._pool = cache, pool

@@ -86,19 +86,14 @@ def stream_pretokens(
 
 
 def stream_texts(
-    chunks: Iterable[str], special_tokens: Sequence[str], *, can_cut: bool, n_chars: int = 0
+    chunks: Iterable[str], special_tokens: Sequence[str], *, can_cut: bool
 ) -> Iterator[tuple[str, str | None]]:
-    """Yield (text, the special token after it or None): pieces that can be divided on their own.
-
-    Pieces without a special behind them hold at least `n_chars` characters (0: one block), the
-    last one apart.
-    """
+    """Yield (text, the special token after it or None): pieces that can be divided on their own."""
     find_specials = compile_specials(tuple(special_tokens)).finditer
     # A special is certain once the longest one could be seen whole from where it starts.
     overhang = max((len(special) for special in special_tokens), default=1) - 1
     parts: list[str] = []
-    n_waiting, block = 0, n_chars or BLOCK_CHARS
-    enough = block
+    n_waiting, enough = 0, BLOCK_CHARS
     for chunk in chunks:
         parts.append(chunk)
         n_waiting += len(chunk)
@@ -115,7 +110,7 @@ def stream_texts(
         if end > start:
             yield text[start:end], None
         parts, n_waiting = [text[end:]], len(text) - end
-        enough = max(block, 2 * n_waiting)  # a giant pre-token is scanned O(1) times a byte
+        enough = max(BLOCK_CHARS, 2 * n_waiting)  # a giant pre-token is scanned O(1) times a byte
     text, start = "".join(parts), 0
     for match in find_specials(text):
         yield text[start : match.start()], match.group()

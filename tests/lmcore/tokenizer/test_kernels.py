@@ -283,3 +283,32 @@ def test_memory_outside_of_a_span_raises_where_checked():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from lmcore.tokenizer.config import TokenizerConfig
+from lmcore.tokenizer.train import train_bpe
+
+text = "the quick brown fox doesn't jump over {} lazy dogs\\r\\n"
+lines = [text.format(k * k) for k in range(200)]
+tokenizer = train_bpe(lines, TokenizerConfig(vocab_size=290))
+if sys.argv[1] == "warm":
+    tokenizer.warm_up()
+    list(tokenizer.encode_iterable(lines * 20))
+expected = sum(1 for _ in tokenizer.encode_iterable(lines)) * 60
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 1_000_000, -1))
+assert sum(1 for _ in tokenizer.encode_iterable(line for _ in range(60) for line in lines)) == expected
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits address space as Linux does")
+@pytest.mark.parametrize("start", ["warm", "cold"])
+def test_encode_iterable_streams_within_a_megabyte_of_address_space(start):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, start], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 WARM_BYTES: Final = 1 << 18
 COLD_BYTES: Final = 1 << 23
+LOADED_BYTES: Final = 1 << 30
+"""Address space that numba and LLVM are given to load in; they map some 0.5 GB."""
 BATCH_BYTES: Final = 1 << 20
 """Text of one call of an encoder: enough to make the calls cheap, little enough to share out."""
 
@@ -33,7 +36,23 @@ def is_worth_while(n_bytes: int) -> bool:
     """Return whether kernels should be used once so much text has been, or is to be, dealt with."""
     if n_bytes <= WARM_BYTES or not compiling.is_installed():
         return False
-    return n_bytes > COLD_BYTES or compiling.is_compiled("encode")
+    if n_bytes <= COLD_BYTES and not compiling.is_compiled("encode"):
+        return False
+    return _has_room()
+
+
+def _has_room() -> bool:
+    """Return whether a limit on the address space leaves enough to load numba and LLVM."""
+    try:
+        import resource  # Unix alone
+    except ImportError:
+        return True
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    status = Path("/proc/self/statm")
+    if limit == resource.RLIM_INFINITY or not status.exists():
+        return True
+    used = int(status.read_text().split()[0]) * resource.getpagesize()
+    return limit - used >= LOADED_BYTES
 
 
 class CompiledEncoder:

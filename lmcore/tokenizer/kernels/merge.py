@@ -120,9 +120,7 @@ def merge_pairs(
             break
         _pop(tops, known, made, data, state, rule)
         left, right = load32(known, at), load32(known, at + RIGHT)
-        merges[state[N_MERGES], 0] = left
-        merges[state[N_MERGES], 1] = right
-        merges[state[N_MERGES], 2] = count
+        _note(span_of(merges), state[N_MERGES], left, right, count)
         state[N_MERGES] += 1
         new = state[N_TOKENS]
         state[BYTES_USED] = _new_token(made, data, left, right, new, state[BYTES_USED])
@@ -137,6 +135,14 @@ def merge_pairs(
             text, made, data, span_of(groups), span_of(touched), known, tops, places,
             span_of(moves), state, moved, new, n_left, n_right, wide, rule, stride,
         )  # fmt: skip
+
+
+@inlined
+def _note(merges: Span, n_merges: int, left: int, right: int, count: int) -> None:
+    """Write a merge behind those made so far."""
+    store64(merges, n_merges * 24, left)
+    store64(merges, n_merges * 24 + 8, right)
+    store64(merges, n_merges * 24 + 16, count)
 
 
 @inlined

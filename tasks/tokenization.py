@@ -30,7 +30,12 @@ def tokenizer(job: Job) -> None:
             job.progress(done, total, f"{done:,d} documents counted")
             yield str(row["text"])
 
-    train_bpe(texts(), job.config(TokenizerConfig, "tokenizer")).save(job.out)
+    def on_progress(what: str, done: int, of: int) -> None:
+        if what == "merges":
+            job.progress(done, of, f"{done:,d} merges")
+
+    config = job.config(TokenizerConfig, "tokenizer")
+    train_bpe(texts(), config, workers=job.spec.workers, progress=on_progress).save(job.out)
 
 
 def tokens(job: Job) -> None:
@@ -44,6 +49,7 @@ def tokens(job: Job) -> None:
             yield str(row["doc_id"]), str(row["text"])
 
     coder = Tokenizer.load(job.path("tokenizer"))
-    index = write_shards(documents(), coder, job.out, job.config(TokensConfig, "tokens"))
+    config = job.config(TokensConfig, "tokens")
+    index = write_shards(documents(), coder, job.out, config, workers=job.spec.workers)
     job.write("shards", "shards.parquet", (asdict(row) for row in index))
     job.account("shards", total)

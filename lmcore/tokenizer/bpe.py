@@ -1,54 +1,49 @@
-"""The byte-level BPE tokenizer: text to ids and back, and its file.
+"""The byte-level BPE tokenizer: text to ids and back.
 
 Encoding cuts text into pre-tokens and applies the merges inside each in the order they were
-learned. Most pre-tokens come from a bounded cache; the others are merged with a heap over a
-linked list of tokens, O(n log n) for n bytes, so a page of a million equal letters is no trap.
+learned. Short texts are encoded in plain Python (`plain`), more than that by compiled kernels
+(`compiled`); the ids are the same. `files` keeps a tokenizer, `formats` exchanges it with others.
 
 Layout of a trained vocabulary: ids 0-255 are the bytes, then the merges in the order learned,
 then the special tokens. The constructor takes any other layout (GPT-2's, CS336's) as well.
-
-The file `tokenizer.json` (UTF-8, one entry a line, the same bytes for the same tokenizer):
-
-    {"format": "crawl2model-tokenizer", "version": 1,
-     "pattern": "digits",                      name of the pre-token pattern
-     "special_tokens": ["<|endoftext|>", ...],
-     "vocab": {"0": "00", ..., "256": "2074"}, id to the token's bytes in hexadecimal
-     "merges": ["20 74", ...]}                 left and right bytes, in the order learned
-
-Cost, measured on one core of a busy 2-core x86 box, CPU seconds, on 5 MB of English books: 2.3-2.9
-MB/s with an empty cache, 3.6-4.0 MB/s with a warm one; a million `a` in 0.3-5.5 s (no merge or a
-merge at every one). The cache holds up to 65,536 pre-tokens (about 15 MB).
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from heapq import heapify, heappop, heappush
+import codecs
+import logging
+import os
+import random
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
+
+import numpy as np
 
 from lmcore.errors import InputError
-from lmcore.tokenizer.config import END_OF_TEXT, N_BYTES
-from lmcore.tokenizer.files import write_file
+from lmcore.tokenizer.compiled import CompiledEncoder, Part, is_worth_while
+from lmcore.tokenizer.config import CUSTOM, END_OF_TEXT
+from lmcore.tokenizer.files import FILE_NAME, FORMAT, VERSION, Content, parse, render, write_file
+from lmcore.tokenizer.plain import PlainEncoder
 from lmcore.tokenizer.pretokenize import (
     compile_pattern,
+    compile_specials,
     encode_utf8,
-    stream_pretokens,
+    stream_texts,
     text_pretokens,
 )
+from lmcore.tokenizer.vocabulary import index_merges, with_specials
 
-FILE_NAME: Final = "tokenizer.json"
-FORMAT: Final = "crawl2model-tokenizer"
-VERSION: Final = 1
-CACHE_PRETOKENS: Final = 1 << 16
-CACHE_CHARS: Final = 32
-"""Longer pre-tokens are rare and are not kept, which bounds the cache in bytes too."""
+logger = logging.getLogger(__name__)
+
+Specials = bool | Collection[str]
+"""All special tokens (True), none (False), or these."""
 
 
 class Tokenizer:
     """A vocabulary, its merges in the order learned, its specials and its pre-token pattern.
 
-    Special tokens that the vocabulary lacks are appended to it.
+    Special tokens that the vocabulary lacks are appended to it. `chat_template` is kept with the
+    tokenizer, in the language of Hugging Face's templates (Jinja), and never executed here.
 
     Raises:
         InputError: where ids are not 0..n-1, a token or merge occurs twice, a byte is missing, or
@@ -61,15 +56,18 @@ class Tokenizer:
         merges: Sequence[tuple[bytes, bytes]],
         special_tokens: Sequence[str] = (),
         pattern: str = "digits",
+        *,
+        chat_template: str = "",
     ) -> None:
         compile_pattern(pattern)  # refuses a name that does not exist
         self.pattern = pattern
         self.special_tokens = tuple(dict.fromkeys(special_tokens))
         self.merges = list(merges)
-        self.vocab = _with_specials(vocab, self.special_tokens)
+        self.chat_template = chat_template
+        self.vocab = with_specials(vocab, self.special_tokens)
         ids = {token: token_id for token_id, token in self.vocab.items()}
         self._special_ids = {special: ids[special.encode()] for special in self.special_tokens}
-        self._byte_ids, self._ranks, self._products = _index_merges(self.merges, ids)
+        self._byte_ids, self._ranks, self._products = index_merges(self.merges, ids)
         made = set(self._products) | set(self._byte_ids)
         for special, token_id in self._special_ids.items():
             if token_id in made:
@@ -77,7 +75,17 @@ class Tokenizer:
                     f"found special token {special!r} that merges can make; "
                     "expected a token of its own; choose another text for it"
                 )
-        self._cache = _PretokenCache(self)
+        self._plain = PlainEncoder(self._byte_ids, self._ranks, self._products)
+        self._n_plain_bytes = 0
+        self._compiled: CompiledEncoder | None = None
+        self._stays_plain = False
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle what the tokenizer is, without caches and locks."""
+        return _rebuild, (
+            self.vocab, self.merges, self.special_tokens, self.pattern, self.chat_template,
+        )  # fmt: skip
 
     @property
     def vocab_size(self) -> int:
@@ -100,40 +108,80 @@ class Tokenizer:
         """Id of `<|endoftext|>`, which ends every document."""
         return self.token_id(END_OF_TEXT)
 
-    def encode(self, text: str, allow_special: bool = False) -> list[int]:
+    def encode(
+        self, text: str, allow_special: Specials = False, *, disallow_special: Specials = False
+    ) -> list[int]:
         """Return the ids of a text.
 
-        With `allow_special` the special tokens in the text become their ids, the longest first
-        where they overlap; without, they are text like any other, so that no page of the web can
-        speak as a control token.
+        Allowed special tokens in the text become their ids, the longest first where they overlap;
+        others are text like any other, so that no page of the web can speak as a control token.
+
+        Raises:
+            InputError: where the text holds a special token that is disallowed and not allowed.
         """
-        specials = self.special_tokens if allow_special else ()
-        ids: list[int] = []
-        for block in self._encode_blocks(text_pretokens(text, self.pattern, specials)):
-            ids += block
-        return ids
+        specials = self._select(allow_special)
+        self._refuse(text, set(self._select(disallow_special)) - set(specials))
+        compiled = self._compiled or self._compile_for(len(text))
+        if compiled is not None:
+            ids: list[int] = compiled.encode(self._parts(text, specials))[0].tolist()
+            return ids
+        return list(self._plain_ids(text_pretokens(text, self.pattern, specials)))
+
+    def encode_to_array(self, text: str, allow_special: Specials = False) -> np.ndarray:
+        """Return the ids of a text as uint32, without making Python integers of them."""
+        return next(self.encode_batch([text], allow_special=allow_special, workers=1))
+
+    def encode_batch(
+        self, texts: Iterable[str], *, allow_special: Specials = False, workers: int = 0
+    ) -> Iterator[np.ndarray]:
+        """Yield the ids of each text as uint32, in order, lazily, on `workers` threads (0: all)."""
+        specials = self._select(allow_special)
+        waiting = iter(texts)
+        for text in waiting:
+            compiled = self._compiled or self._compile_for(len(text))
+            if compiled is not None:
+                rest = (self._parts(other, specials) for other in chain([text], waiting))
+                yield from compiled.encode_all(rest, workers or os.cpu_count() or 1)
+                return
+            ids = self._plain_ids(text_pretokens(text, self.pattern, specials))
+            yield np.fromiter(ids, np.uint32)
 
     def encode_iterable(
-        self, chunks: Iterable[str], *, allow_special: bool = False
+        self, chunks: Iterable[str], *, allow_special: Specials = False
     ) -> Iterator[int]:
         """Yield the ids of the joined chunks, lazily, holding one block of text at a time.
 
         Equal to `encode` of the joined text however it is cut: the tail of a block waits until
         no text to come can change it.
         """
-        specials = self.special_tokens if allow_special else ()
-        blocks = self._encode_blocks(stream_pretokens(chunks, self.pattern, specials))
-        return chain.from_iterable(blocks)
+        specials = self._select(allow_special)
+        return chain.from_iterable(self._stream(chunks, specials))
 
-    def _encode_blocks(
-        self, blocks: Iterable[tuple[list[str], str | None]]
-    ) -> Iterator[Iterable[int]]:
-        """Yield iterables of ids; each is used up before the next is asked for."""
-        look_up = self._cache.__getitem__
-        for pretokens, special in blocks:
-            yield chain.from_iterable(map(look_up, pretokens))
-            if special is not None:
-                yield (self._special_ids[special],)
+    def encode_with_dropout(
+        self,
+        text: str,
+        dropout: float,
+        generator: random.Random,
+        *,
+        allow_special: Specials = False,
+    ) -> list[int]:
+        """Return ids of a text where each merge is passed over with this probability.
+
+        BPE-dropout, to regularise training: the ids differ from call to call, the text they stand
+        for does not.
+        """
+        if not 0 <= dropout <= 1:
+            raise InputError(f"found dropout {dropout}; expected 0 to 1; choose a probability")
+        ids: list[int] = []
+        for pretokens, special in text_pretokens(text, self.pattern, self._select(allow_special)):
+            for pretoken in pretokens:
+                ids += self._plain.merge_with_dropout(encode_utf8(pretoken), dropout, generator)
+            ids += [] if special is None else [self._special_ids[special]]
+        return ids
+
+    def warm_up(self) -> None:
+        """Load the kernels now, compiling them where that has never been done, if they can be."""
+        self._compile_for(1 << 62)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of the ids; bytes that are no UTF-8 become U+FFFD.
@@ -141,60 +189,25 @@ class Tokenizer:
         Raises:
             InputError: where an id is outside the vocabulary.
         """
-        try:
-            data = b"".join([self.vocab[token_id] for token_id in ids])
-        except KeyError as error:
-            raise InputError(
-                f"found id {error}; expected 0 to {self.vocab_size - 1:,d}; "
-                "decode with the tokenizer that encoded"
-            ) from None
-        return data.decode(errors="replace")
+        return b"".join(self._tokens(ids)).decode(errors="replace")
 
-    def merge_bytes(self, data: bytes) -> tuple[int, ...]:
-        """Return the ids of one pre-token: the earliest merge first, leftmost first."""
-        ids = [self._byte_ids[byte] for byte in data]
-        n_bytes = len(ids)
-        ranks, products = self._ranks, self._products
-        pairs = zip(ids, ids[1:], range(n_bytes), strict=False)
-        heap = [(ranks[a, b], i, a, b) for a, b, i in pairs if (a, b) in ranks]
-        if not heap:
-            return tuple(ids)
-        heapify(heap)
-        # ids[i] is the token that starts at byte i, -1 inside of one; two links a token.
-        following = list(range(1, n_bytes + 1))
-        preceding = list(range(-1, n_bytes - 1))
-        ids.append(-1)
-        while heap:
-            rank, here, left, right = heappop(heap)
-            there = following[here]
-            if ids[here] != left or ids[there] != right:
-                continue  # one of the two has become part of another token since
-            new = products[rank]
-            ids[here], ids[there] = new, -1
-            after = following[here] = following[there]
-            if after < n_bytes:
-                preceding[after] = here
-                pair = (new, ids[after])
-                if pair in ranks:
-                    heappush(heap, (ranks[pair], here, *pair))
-            before = preceding[here]
-            if before >= 0:
-                pair = (ids[before], new)
-                if pair in ranks:
-                    heappush(heap, (ranks[pair], before, *pair))
-        return tuple([token_id for token_id in ids if token_id >= 0])
+    def decode_iterable(self, ids: Iterable[int]) -> Iterator[str]:
+        """Yield the text of the ids as soon as it is certain; joined, it is `decode` of them all."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for token in self._tokens(ids):
+            text = decoder.decode(token)
+            if text:
+                yield text
+        rest = decoder.decode(b"", final=True)
+        if rest:
+            yield rest
 
     def save(self, directory: Path) -> None:
         """Write `tokenizer.json` into the directory, whole or not at all."""
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            "pattern": self.pattern,
-            "special_tokens": list(self.special_tokens),
-            "vocab": {str(token_id): token.hex() for token_id, token in self.vocab.items()},
-            "merges": [f"{left.hex()} {right.hex()}" for left, right in self.merges],
-        }
-        write_file(directory / FILE_NAME, (json.dumps(content, indent=0) + "\n").encode())
+        content = Content(
+            self.vocab, self.merges, self.special_tokens, self.pattern, self.chat_template
+        )
+        write_file(directory / FILE_NAME, render(content))
 
     @classmethod
     def load(cls, directory: Path) -> "Tokenizer":
@@ -205,97 +218,105 @@ class Tokenizer:
         """
         path = directory / FILE_NAME
         try:
-            return cls(*_parse_file(path.read_bytes()))
+            content = parse(path.read_bytes())
+            return cls(
+                content.vocab,
+                content.merges,
+                content.special_tokens,
+                content.pattern,
+                chat_template=content.chat_template,
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"found {path} unusable ({type(error).__name__}: {error}); expected a "
                 f"{FORMAT} file of version {VERSION}; train the tokenizer again"
             ) from error
 
+    def _select(self, specials: Specials) -> tuple[str, ...]:
+        """Return the special tokens that are meant."""
+        if isinstance(specials, bool):
+            return self.special_tokens if specials else ()
+        for special in specials:
+            self.token_id(special)
+        return tuple(specials)
 
-class _PretokenCache(dict[str, tuple[int, ...]]):
-    """Ids of pre-tokens seen before; emptied when full, so what it holds follows the text."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        super().__init__()
-        self._merge = tokenizer.merge_bytes
-
-    def __missing__(self, pretoken: str) -> tuple[int, ...]:
-        ids = self._merge(encode_utf8(pretoken))
-        if len(pretoken) <= CACHE_CHARS:
-            if len(self) >= CACHE_PRETOKENS:
-                self.clear()
-            self[pretoken] = ids
-        return ids
-
-
-def _with_specials(vocab: Mapping[int, bytes], specials: Sequence[str]) -> dict[int, bytes]:
-    """Return the vocabulary in the order of its ids, with the specials that it lacks at its end."""
-    if sorted(vocab) != list(range(len(vocab))):
-        hole = next((i for i in range(len(vocab)) if i not in vocab), len(vocab))
-        raise InputError(
-            f"found {len(vocab):,d} ids without {hole:,d}; expected 0 to {len(vocab) - 1:,d}; "
-            "number the vocabulary without holes"
-        )
-    known = set(vocab.values())
-    if len(known) != len(vocab):
-        raise InputError(
-            f"found {len(vocab):,d} ids for {len(known):,d} different tokens; "
-            "expected each token once; drop the repeats"
-        )
-    tokens = [vocab[token_id] for token_id in range(len(vocab))]
-    tokens += [special.encode() for special in specials if special.encode() not in known]
-    return dict(enumerate(tokens))
-
-
-def _index_merges(
-    merges: Sequence[tuple[bytes, bytes]], ids: Mapping[bytes, int]
-) -> tuple[list[int], dict[tuple[int, int], int], list[int]]:
-    """Return the ids of the bytes, the rank of each pair of ids, and what each rank makes."""
-    single_bytes = [bytes([byte]) for byte in range(N_BYTES)]
-    missing = [byte.hex() for byte in single_bytes if byte not in ids]
-    if missing:
-        raise InputError(
-            f"found no token for {len(missing)} bytes ({missing[0]} first); "
-            "expected all 256; add them to the vocabulary"
-        )
-    ranks: dict[tuple[int, int], int] = {}
-    products: list[int] = []
-    made = set(single_bytes)
-    for rank, (left, right) in enumerate(merges):
-        token = left + right
-        if left not in made or right not in made or token in made or token not in ids:
+    def _refuse(self, text: str, disallowed: Collection[str]) -> None:
+        found = compile_specials(tuple(sorted(disallowed))).search(text) if disallowed else None
+        if found:
             raise InputError(
-                f"found merge {rank:,d} of {left!r} and {right!r}; expected two tokens made "
-                "before it that make a new token of the vocabulary; restore the order and "
-                "vocabulary of the training"
+                f"found the special token {found.group()!r} at character {found.start():,d} of a "
+                "text; expected text without it; allow it, or do not disallow it"
             )
-        made.add(token)
-        ranks[ids[left], ids[right]] = rank
-        products.append(ids[token])
-    return [ids[byte] for byte in single_bytes], ranks, products
+
+    def _tokens(self, ids: Iterable[int]) -> Iterator[bytes]:
+        vocab = self.vocab
+        for token_id in ids:
+            try:
+                yield vocab[token_id]
+            except KeyError as error:
+                raise InputError(
+                    f"found id {error}; expected 0 to {self.vocab_size - 1:,d}; "
+                    "decode with the tokenizer that encoded"
+                ) from None
+
+    def _plain_ids(self, blocks: Iterable[tuple[list[str], str | None]]) -> Iterator[int]:
+        return chain.from_iterable(self._plain_blocks(blocks))
+
+    def _plain_blocks(
+        self, blocks: Iterable[tuple[list[str], str | None]]
+    ) -> Iterator[Iterable[int]]:
+        """Yield iterables of ids; each is used up before the next is asked for."""
+        look_up = self._plain.__getitem__
+        for pretokens, special in blocks:
+            yield chain.from_iterable(map(look_up, pretokens))
+            if special is not None:
+                yield (self._special_ids[special],)
+
+    def _parts(self, text: str, specials: Sequence[str]) -> list[Part]:
+        """Return what is between special tokens, and the id of each."""
+        parts, start = [], 0
+        if specials:
+            for match in compile_specials(tuple(specials)).finditer(text):
+                between = encode_utf8(text[start : match.start()])
+                parts.append((between, self._special_ids[match.group()]))
+                start = match.end()
+        return [*parts, (encode_utf8(text[start:] if start else text), -1)]
+
+    def _stream(self, chunks: Iterable[str], specials: Sequence[str]) -> Iterator[Iterable[int]]:
+        """Yield iterables of ids, one for each piece of the text; each is used up in turn."""
+        can_cut = not self.pattern.startswith(CUSTOM)
+        for text, special in stream_texts(chunks, specials, can_cut=can_cut):
+            special_id = -1 if special is None else self._special_ids[special]
+            compiled = self._compiled or self._compile_for(len(text))
+            if compiled is not None:
+                yield compiled.encode([(encode_utf8(text), special_id)])[0].tolist()
+                continue
+            yield self._plain_ids(text_pretokens(text, self.pattern))
+            if special is not None:
+                yield (special_id,)
+
+    def _compile_for(self, n_bytes: int) -> CompiledEncoder | None:
+        """Return the compiled encoder once enough text has gone by that it pays."""
+        self._n_plain_bytes += n_bytes
+        if self._stays_plain or not is_worth_while(self._n_plain_bytes):
+            return None
+        with self._lock:
+            if self._compiled is None:
+                rows = [(*pair, self._products[rank]) for pair, rank in self._ranks.items()]
+                try:
+                    self._compiled = CompiledEncoder(self.pattern, self._byte_ids, rows)
+                except (MemoryError, ImportError, OSError) as error:
+                    # A process that may not grow: plain Python gives the same ids, later.
+                    logger.warning("kernels cannot be loaded (%s): staying in plain Python", error)
+                    self._stays_plain = True
+        return self._compiled
 
 
-def _parse_merge(line: str) -> tuple[bytes, bytes]:
-    left, right = line.split(" ")
-    return bytes.fromhex(left), bytes.fromhex(right)
-
-
-def _parse_file(
-    data: bytes,
-) -> tuple[dict[int, bytes], list[tuple[bytes, bytes]], list[str], str]:
-    """Return vocabulary, merges, specials and pattern of a `tokenizer.json`."""
-    content = json.loads(data)
-    if content["format"] != FORMAT or content["version"] != VERSION:
-        raise ValueError(f"format {content['format']!r} version {content['version']!r}")
-    vocab = {int(key): bytes.fromhex(value) for key, value in content["vocab"].items()}
-    merges = [_parse_merge(line) for line in content["merges"]]
-    specials = [str(special) for special in content["special_tokens"]]
-    if len(vocab) != len(content["vocab"]):
-        raise ValueError("an id that occurs twice")
-    if len(vocab) != N_BYTES + len(merges) + len(set(specials)):
-        raise ValueError(
-            f"{len(vocab):,d} tokens for 256 bytes, {len(merges):,d} merges and "
-            f"{len(set(specials))} specials"
-        )
-    return vocab, merges, specials, str(content["pattern"])
+def _rebuild(
+    vocab: Mapping[int, bytes],
+    merges: Sequence[tuple[bytes, bytes]],
+    special_tokens: Sequence[str],
+    pattern: str,
+    chat_template: str,
+) -> Tokenizer:
+    return Tokenizer(vocab, merges, special_tokens, pattern, chat_template=chat_template)

@@ -1,7 +1,83 @@
-"""Writing a file so that it is there whole or not at all, also after a power cut."""
+"""The tokenizer's file, and writing a file so that it is there whole or not at all.
 
+The file `tokenizer.json` (UTF-8, one entry a line, the same bytes for the same tokenizer):
+
+    {"format": "crawl2model-tokenizer", "version": 1,
+     "pattern": "digits",                      name of the pre-token pattern
+     "special_tokens": ["<|endoftext|>", ...],
+     "vocab": {"0": "00", ..., "256": "2074"}, id to the token's bytes in hexadecimal
+     "merges": ["20 74", ...],                 left and right bytes, in the order learned
+     "chat_template": "..."}                   only where there is one
+"""
+
+import json
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
+
+from lmcore.tokenizer.config import N_BYTES
+
+FILE_NAME: Final = "tokenizer.json"
+FORMAT: Final = "crawl2model-tokenizer"
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a tokenizer's file says."""
+
+    vocab: Mapping[int, bytes]
+    merges: Sequence[tuple[bytes, bytes]]
+    special_tokens: Sequence[str]
+    pattern: str
+    chat_template: str
+
+
+def render(content: Content) -> bytes:
+    """Return the bytes of the file."""
+    entries: dict[str, object] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "pattern": content.pattern,
+        "special_tokens": list(content.special_tokens),
+        "vocab": {str(token_id): token.hex() for token_id, token in content.vocab.items()},
+        "merges": [f"{left.hex()} {right.hex()}" for left, right in content.merges],
+    }
+    if content.chat_template:
+        entries["chat_template"] = content.chat_template
+    return (json.dumps(entries, indent=0) + "\n").encode()
+
+
+def parse(data: bytes) -> Content:
+    """Return what a file says.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: where it is not ours or is damaged.
+    """
+    content: dict[str, Any] = json.loads(data)  # JSON: values of many types
+    if content["format"] != FORMAT or content["version"] != VERSION:
+        raise ValueError(f"format {content['format']!r} version {content['version']!r}")
+    vocab = {int(key): bytes.fromhex(value) for key, value in content["vocab"].items()}
+    merges = [_parse_merge(line) for line in content["merges"]]
+    specials = [str(special) for special in content["special_tokens"]]
+    if len(vocab) != len(content["vocab"]):
+        raise ValueError("an id that occurs twice")
+    if len(vocab) != N_BYTES + len(merges) + len(set(specials)):
+        raise ValueError(
+            f"{len(vocab):,d} tokens for 256 bytes, {len(merges):,d} merges and "
+            f"{len(set(specials))} specials"
+        )
+    template = content.get("chat_template", "")
+    if not isinstance(template, str):
+        raise TypeError(f"a chat template that is {type(template).__name__}")
+    return Content(vocab, merges, specials, str(content["pattern"]), template)
+
+
+def _parse_merge(line: str) -> tuple[bytes, bytes]:
+    left, right = line.split(" ")
+    return bytes.fromhex(left), bytes.fromhex(right)
 
 
 def write_file(path: Path, data: bytes) -> None:

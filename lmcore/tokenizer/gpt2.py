@@ -1,8 +1,4 @@
-"""Reading vocabularies in GPT-2's format: `vocab.json` and `merges.txt`, plain or gzipped.
-
-GPT-2 writes each byte as a printable character: the visible characters of Latin-1 stand for
-themselves, the other 68 bytes for U+0100 onwards (a space is `Ġ`).
-"""
+"""Vocabularies in GPT-2's format: `vocab.json` and `merges.txt`, read plain or gzipped."""
 
 import gzip
 import json
@@ -10,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmcore.errors import InputError
+from lmcore.tokenizer.alphabet import printable_bytes
 from lmcore.tokenizer.bpe import Tokenizer
-from lmcore.tokenizer.config import END_OF_TEXT, N_BYTES
+from lmcore.tokenizer.config import END_OF_TEXT
+from lmcore.tokenizer.files import write_file
 
 
 def from_gpt2_files(
@@ -40,12 +38,18 @@ def from_gpt2_files(
     return Tokenizer(vocab, merges, special_tokens, "gpt2")
 
 
-def printable_bytes() -> list[str]:
-    """Return GPT-2's character for each byte, 0 to 255."""
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    hidden = (byte for byte in range(N_BYTES) if byte not in visible)
-    stand_ins = {byte: chr(N_BYTES + n) for n, byte in enumerate(hidden)}
-    return [stand_ins.get(byte, chr(byte)) for byte in range(N_BYTES)]
+def write_gpt2_files(tokenizer: Tokenizer, vocab_path: Path, merges_path: Path) -> None:
+    """Write a `vocab.json` and a `merges.txt`, special tokens as they are written in text."""
+    characters = printable_bytes()
+    specials = {tokenizer.token_id(special): special for special in tokenizer.special_tokens}
+
+    def printable(token: bytes) -> str:
+        return "".join([characters[byte] for byte in token])
+
+    vocab = {specials.get(i, printable(token)): i for i, token in tokenizer.vocab.items()}
+    lines = [f"{printable(left)} {printable(right)}\n" for left, right in tokenizer.merges]
+    write_file(vocab_path, json.dumps(vocab, ensure_ascii=False).encode())
+    write_file(merges_path, "".join(["#version: 0.2\n", *lines]).encode())
 
 
 def _read(path: Path) -> bytes:

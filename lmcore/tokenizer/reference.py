@@ -11,7 +11,7 @@ from itertools import pairwise
 import regex
 
 from lmcore.tokenizer.bpe import Tokenizer
-from lmcore.tokenizer.config import N_BYTES, PATTERNS, TokenizerConfig
+from lmcore.tokenizer.config import N_BYTES, TokenizerConfig, expression_of
 
 
 def train_reference(texts: Iterable[str], config: TokenizerConfig) -> list[tuple[bytes, bytes]]:
@@ -20,7 +20,7 @@ def train_reference(texts: Iterable[str], config: TokenizerConfig) -> list[tuple
     for text in texts:
         for piece, is_special in split_specials(text, config.special_tokens):
             if not is_special:
-                for match in regex.finditer(PATTERNS[config.pattern], piece):
+                for match in regex.finditer(expression_of(config.pattern), piece):
                     words[_single_bytes(match.group())] += 1
     merges: list[tuple[bytes, bytes]] = []
     while len(merges) < config.vocab_size - N_BYTES - len(config.special_tokens):
@@ -48,7 +48,7 @@ def encode_reference(tokenizer: Tokenizer, text: str, allow_special: bool = Fals
         if is_special:
             ids.append(id_of[piece.encode()])
             continue
-        for match in regex.finditer(PATTERNS[tokenizer.pattern], piece):
+        for match in regex.finditer(expression_of(tokenizer.pattern), piece):
             word = _single_bytes(match.group())
             for pair in tokenizer.merges:
                 word = apply_merge(word, pair)

@@ -1,56 +1,145 @@
 """BPE training (Sennrich et al., arXiv:1508.07909; byte level as in GPT-2).
 
 The most frequent pair of neighbouring tokens becomes a token, again and again. Ties go to the
-greatest pair, compared as a tuple of bytes. Work is done on the unique pre-tokens, weighted by
-how often they occur, laid end to end in one array:
+greatest pair, compared as a tuple of bytes, or by the rule of `TokenizerConfig.ties`. Two steps:
+count the unique pre-tokens of a stream of text (`counter`, `kernels.count`), then merge in them,
+weighted by how often they occur (`merger`, `kernels.merge`).
 
-- a token is tagged with its id at its first byte (`heads`) and at its last (`tails`), so both
-  neighbours of any occurrence are one look-up away and a giant pre-token is as cheap as many
-  small ones;
-- every pair keeps the positions where it arose. All of them arise while its younger token is
-  created, left to right, so the list is append-only and sorted; stale entries are recognised by
-  their tags;
-- counts only fall once a pair has arisen, so a heap whose entries are corrected when they come
-  to the top is exact.
+Texts of up to a few megabytes are dealt with in plain Python (`plain_train`), as everything is
+where kernels cannot be compiled; the merges are the same. So they are for any number of threads.
 
-Cost: O(bytes of unique pre-tokens x depth of merges + pairs x log pairs); counting dominates large
-corpora, memory follows the unique pre-tokens. Measured on one core of a busy 2-core x86 box, CPU
-seconds: 5 MB of English books to a vocabulary of 4,096 in 1.5 s; 90 MB of books, stories and
-technical prose (287,355 unique pre-tokens) counted in 16 s and merged 32,000 times in 9 s, with
-390 MB at the peak.
+Cost: O(bytes) to count, then O(bytes of unique pre-tokens x depth of merges); memory follows the
+unique pre-tokens and not the text.
 """
 
-from array import array
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from heapq import heapify, heappop, heappush
-
-import numpy as np
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Final
 
 from lmcore.errors import InputError
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokenizer.config import N_BYTES, TokenizerConfig
+from lmcore.tokenizer.kernels import compiling
+from lmcore.tokenizer.plain_train import PlainMerger
 from lmcore.tokenizer.pretokenize import encode_utf8, text_pretokens
 
-_SHIFT = 32  # a pair (left, right) is the integer left << 32 | right
-_MASK = (1 << _SHIFT) - 1
+Merges = list[tuple[bytes, bytes]]
+Progress = Callable[[str, int, int], None]
+"""What is being done ("bytes counted" or "merges"), how many, and of how many (0: unknown)."""
+
+WARM_CHARS: Final = 1 << 20
+COLD_CHARS: Final = 1 << 24
+"""Text that is dealt with in plain Python: 0.5 s and 5 s, while kernels load or are compiled."""
 
 
-def train_bpe(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
-    """Train a tokenizer on the texts; ids are the bytes, the merges in order, then the specials.
+def train_bpe(
+    texts: Iterable[str | bytes],
+    config: TokenizerConfig,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Tokenizer:
+    """Train a tokenizer on texts (str or UTF-8); ids are the bytes, the merges in order, then the specials.
 
     Each text is a document of its own: nothing merges across two of them, nor across a special
-    token inside one. The order of the texts does not matter.
+    token inside one. Neither the order of the texts nor the number of workers (threads that
+    count) changes anything.
 
     Raises:
         InputError: where the texts hold fewer merges than `config.vocab_size` asks for.
     """
-    counts = count_pretokens(texts, config)
-    n_merges = config.vocab_size - N_BYTES - len(config.special_tokens)
-    merges = _Merger(counts).run(n_merges)
+    waiting = iter(texts)
+    first: list[str | bytes] = []
+    n_chars, most = 0, _plain_chars()
+    for text in waiting:
+        first.append(text)
+        n_chars += len(text)
+        if n_chars > most:
+            return _train_compiled(chain(first, waiting), config, workers, progress)
+    counts = count_pretokens(first, config)
+    merges = PlainMerger(counts, config.ties).run(_n_merges(config))
+    return _finish(merges, len(counts), config)
+
+
+def train_bpe_files(
+    paths: Sequence[Path],
+    config: TokenizerConfig,
+    *,
+    column: str = "text",
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Tokenizer:
+    """Train on files: Parquet (`.parquet`, a column of texts), or text, plain or `.gz`.
+
+    Text is read in pieces, so memory does not follow its size. Bytes that are no UTF-8 stand for
+    themselves; special tokens divide it.
+
+    Raises:
+        InputError: as `train_bpe`, and where a file has no such column.
+    """
+    from lmcore.tokenizer.sources import read_texts  # loads pyarrow
+
+    return train_bpe(read_texts(paths, config, column), config, workers=workers, progress=progress)
+
+
+def count_pretokens(texts: Iterable[str | bytes], config: TokenizerConfig) -> dict[bytes, int]:
+    """Return how often each pre-token occurs in the texts; special tokens are left out."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        if isinstance(text, bytes):
+            text = text.decode(errors="surrogateescape")  # noqa: PLW2901 - bytes stay themselves
+        else:
+            encode_utf8(text)  # refuses lone surrogates
+        for pretokens, _special in text_pretokens(text, config.pattern, config.special_tokens):
+            counts.update(pretokens)
+    return {pretoken.encode(errors="surrogateescape"): count for pretoken, count in counts.items()}
+
+
+def _plain_chars() -> int:
+    """Return how much text plain Python deals with sooner than kernels would."""
+    if not compiling.is_installed():
+        return 1 << 62
+    return WARM_CHARS if compiling.is_compiled("count", "merge") else COLD_CHARS
+
+
+def _n_merges(config: TokenizerConfig) -> int:
+    return config.vocab_size - N_BYTES - len(config.special_tokens)
+
+
+def _train_compiled(
+    texts: Iterator[str | bytes], config: TokenizerConfig, workers: int, progress: Progress | None
+) -> Tokenizer:
+    compiling.announce("count", "merge")
+    from lmcore.tokenizer.counter import count_texts  # loads kernels
+    from lmcore.tokenizer.merger import merge_counts  # loads kernels
+
+    def on_merge(n_done: int, n_total: int) -> None:
+        if progress is not None:
+            progress("merges", n_done, n_total)
+
+    counter = count_texts(texts, config, workers, progress)
+    n_unique = len(counter)
+    pairs = merge_counts(counter, _n_merges(config), ties=config.ties, progress=on_merge)
+    tokens = [bytes([byte]) for byte in range(N_BYTES)]
+    merges: Merges = []
+    for left, right in pairs:
+        merges.append((tokens[left], tokens[right]))
+        tokens.append(tokens[left] + tokens[right])
+    return _finish(merges, n_unique, config)
+
+
+def _finish(merges: Merges, n_unique: int, config: TokenizerConfig) -> Tokenizer:
+    """Return the tokenizer of the merges.
+
+    Raises:
+        InputError: where there are fewer than asked for.
+    """
+    n_merges = _n_merges(config)
     if len(merges) < n_merges:
         raise InputError(
-            f"found text for {len(merges):,d} merges ({len(counts):,d} unique pre-tokens); "
+            f"found text for {len(merges):,d} merges ({n_unique:,d} unique pre-tokens); "
             f"expected {n_merges:,d} for vocab_size {config.vocab_size:,d} (with 256 bytes and "
             f"{len(config.special_tokens)} specials); lower vocab_size to at most "
             f"{config.vocab_size - n_merges + len(merges):,d} or give more text"
@@ -59,130 +148,3 @@ def train_bpe(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     tokens += [left + right for left, right in merges]
     tokens += [special.encode() for special in config.special_tokens]
     return Tokenizer(dict(enumerate(tokens)), merges, config.special_tokens, config.pattern)
-
-
-def count_pretokens(texts: Iterable[str], config: TokenizerConfig) -> dict[bytes, int]:
-    """Return how often each pre-token occurs in the texts; special tokens are left out."""
-    counts: Counter[str] = Counter()
-    for text in texts:
-        for pretokens, _special in text_pretokens(text, config.pattern, config.special_tokens):
-            counts.update(pretokens)
-    return {encode_utf8(pretoken): count for pretoken, count in counts.items()}
-
-
-class _Merger:
-    """The state of a training run: the tagged bytes, the pairs with their counts, the heap."""
-
-    def __init__(self, counts: Mapping[bytes, int]) -> None:
-        n_words = len(counts)
-        lengths = np.fromiter(map(len, counts), np.int64, n_words)
-        word_of_byte = np.repeat(np.arange(n_words), lengths)
-        data = np.frombuffer(b"".join(counts), np.uint8)
-        # One separator (-1) before, between and after the words ends every search for neighbours.
-        flat = np.full(len(data) + n_words + 1, -1, np.int64)
-        places = np.arange(len(data)) + word_of_byte + 1
-        flat[places] = data
-        weights = np.zeros(len(flat), np.int64)
-        weights[places] = np.fromiter(counts.values(), np.int64, n_words)[word_of_byte]
-
-        self.tokens = [bytes([byte]) for byte in range(N_BYTES)]
-        self.heads = array("q", flat.tobytes())
-        self.tails = array("q", flat.tobytes())
-        self.weights = array("q", weights.tobytes())
-        self.pair_counts: defaultdict[int, int] = defaultdict(int)
-        self.occurrences: dict[int, array[int]] = {}
-        self._find_byte_pairs(flat, weights)
-        # A heap pops its smallest entry, so tokens are compared by a text that sorts backwards.
-        self.descending = [_descending(token) for token in self.tokens]
-        self.heap = [self._entry(pair) for pair in self.pair_counts]
-        heapify(self.heap)
-
-    def _find_byte_pairs(self, flat: np.ndarray, weights: np.ndarray) -> None:
-        """Fill the counts and positions of the pairs of single bytes."""
-        places = np.flatnonzero((flat[:-1] >= 0) & (flat[1:] >= 0))
-        if not len(places):
-            return
-        pairs = flat[places] << _SHIFT | flat[places + 1]
-        order = np.argsort(pairs, kind="stable")
-        pairs, places = pairs[order], places[order]
-        starts = np.flatnonzero(np.diff(pairs, prepend=-1))
-        totals = np.add.reduceat(weights[places], starts)
-        groups = np.split(places, starts[1:])
-        for pair, total, group in zip(pairs[starts].tolist(), totals.tolist(), groups, strict=True):
-            self.pair_counts[pair] = total
-            self.occurrences[pair] = array("q", group.tobytes())
-
-    def _entry(self, pair: int) -> tuple[int, str, str, int]:
-        left, right = pair >> _SHIFT, pair & _MASK
-        return -self.pair_counts[pair], self.descending[left], self.descending[right], pair
-
-    def run(self, n_merges: int) -> list[tuple[bytes, bytes]]:
-        """Return the first merges, fewer where no pair is left."""
-        merges: list[tuple[bytes, bytes]] = []
-        while len(merges) < n_merges and self.heap:
-            entry = heappop(self.heap)
-            pair = entry[3]
-            count = self.pair_counts[pair]
-            if -entry[0] == count:
-                merges.append((self.tokens[pair >> _SHIFT], self.tokens[pair & _MASK]))
-                self._merge(pair)
-            elif count > 0:
-                heappush(self.heap, self._entry(pair))
-        return merges
-
-    def _merge(self, pair: int) -> None:
-        """Make one token of every occurrence of the pair."""
-        left, right = pair >> _SHIFT, pair & _MASK
-        new = len(self.tokens)
-        self.tokens.append(self.tokens[left] + self.tokens[right])
-        self.descending.append(_descending(self.tokens[new]))
-        arisen = self._replace(left, right, new)
-        del self.pair_counts[pair]
-        for key in arisen:
-            if self.pair_counts[key] > 0:
-                heappush(self.heap, self._entry(key))
-
-    def _replace(self, left: int, right: int, new: int) -> list[int]:
-        """Write `new` over every (left, right) and return the pairs that arose."""
-        heads, tails, weights = self.heads, self.tails, self.weights
-        counts, occurrences, tokens = self.pair_counts, self.occurrences, self.tokens
-        n_left, n_new = len(tokens[left]), len(tokens[new])
-        arisen: list[int] = []
-        for start in occurrences.pop(left << _SHIFT | right):
-            middle = start + n_left
-            if heads[start] != left or heads[middle] != right:
-                continue  # one of the two has become part of another token since
-            weight = weights[start]
-            end = start + n_new
-            before, after = tails[start - 1], heads[end]
-            if before >= 0:
-                counts[before << _SHIFT | left] -= weight
-                key = before << _SHIFT | new
-                counts[key] += weight
-                if key not in occurrences:
-                    occurrences[key] = array("q")
-                    arisen.append(key)
-                occurrences[key].append(start - len(tokens[before]))
-            if after >= 0:
-                counts[right << _SHIFT | after] -= weight
-                key = new << _SHIFT | after
-                counts[key] += weight
-                if key not in occurrences:
-                    occurrences[key] = array("q")
-                    arisen.append(key)
-                occurrences[key].append(start)
-            heads[middle] = -1
-            heads[start] = tails[end - 1] = new
-        return arisen
-
-
-def _descending(token: bytes) -> str:
-    """Return a text that compares with others as the tokens do, the other way round.
-
-    Each byte b becomes the character 255 - b; the character 256 at the end puts a token after
-    the longer ones it begins.
-    """
-    return token.translate(_COMPLEMENT).decode("latin-1") + "\u0100"
-
-
-_COMPLEMENT = bytes(range(255, -1, -1))

@@ -24,7 +24,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -76,8 +77,12 @@ def write_shards(
     tokenizer: Tokenizer,
     out_dir: Path,
     config: TokensConfig,
+    *,
+    workers: int = 1,
 ) -> list[IndexRow]:
     """Write the shards of (doc_id, text) pairs and return a row a document, in their order.
+
+    So many threads encode (0: one a core); the bytes written are the same for any number.
 
     Raises:
         InputError: where the documents hold no text at all, or out_dir holds shards already.
@@ -96,7 +101,8 @@ def write_shards(
     partial.mkdir(parents=True)
     try:
         spool = partial / "spool"
-        spooled = _write_spool(documents, tokenizer, spool, config.seed, dtype)
+        ids = _encode(documents, tokenizer, config.seed, workers)
+        spooled = _write_spool(ids, tokenizer.eot_id, spool, dtype)
         rows = _place(spooled, config)
         _copy_shards(spool, rows, partial, dtype)
         spool.unlink()
@@ -124,21 +130,35 @@ def hash_text(text: str, seed: int) -> int:
     return int.from_bytes(digest, "little")
 
 
+def _encode(
+    documents: Iterable[tuple[str, str]], tokenizer: Tokenizer, seed: int, workers: int
+) -> Iterator[tuple[str, int, int, UInt[np.ndarray, " tokens"]]]:
+    """Yield (doc_id, hash of the text, its bytes, its ids) of every document, in order."""
+    known: deque[tuple[str, int, int]] = deque()
+
+    def texts() -> Iterator[str]:
+        for doc_id, text in documents:
+            known.append((doc_id, hash_text(text, seed), len(encode_utf8(text))))
+            yield text
+
+    for ids in tokenizer.encode_batch(texts(), workers=workers):
+        yield *known.popleft(), ids
+
+
 def _write_spool(
-    documents: Iterable[tuple[str, str]],
-    tokenizer: Tokenizer,
+    documents: Iterable[tuple[str, int, int, UInt[np.ndarray, " tokens"]]],
+    eot_id: int,
     spool: Path,
-    seed: int,
     dtype: np.dtype[Any],  # uint16 or uint32
 ) -> list[_Spooled]:
     """Write every document's tokens end to end and return what the split needs to know."""
     spooled: list[_Spooled] = []
+    end = np.array([eot_id], dtype)
     with spool.open("wb") as file:
-        for doc_id, text in documents:
-            ids = np.array([*tokenizer.encode(text), tokenizer.eot_id], dtype)
-            file.write(ids.data)
-            n_bytes = len(encode_utf8(text))
-            spooled.append(_Spooled(doc_id, hash_text(text, seed), len(ids), n_bytes))
+        for doc_id, text_hash, n_bytes, ids in documents:
+            file.write(ids.astype(dtype).data)
+            file.write(end.data)
+            spooled.append(_Spooled(doc_id, text_hash, len(ids) + 1, n_bytes))
     if not any(document.n_bytes for document in spooled):
         raise InputError(
             f"found {len(spooled):,d} documents without any text; expected at least one token; "

@@ -1,6 +1,7 @@
 """Encoding: equal to the definition, in one piece or streamed; control tokens only on request."""
 
 import os
+import pickle
 import random
 import tracemalloc
 from functools import cache
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmcore.errors import InputError
-from lmcore.tokenizer import bpe, pretokenize
+from lmcore.tokenizer import bpe, plain, pretokenize
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokenizer.config import PATTERNS, SPECIAL_TOKENS, TokenizerConfig
 from lmcore.tokenizer.gpt2 import from_gpt2_files
@@ -130,7 +131,9 @@ def test_encode_iterable_single_characters_over_many_blocks_equals_encode(monkey
     assert list(tokenizer.encode_iterable(text, allow_special=True)) == tokenizer.encode(text, True)
 
 
-def test_encode_iterable_long_stream_is_lazy_and_bounded():
+def test_encode_iterable_long_stream_is_lazy_and_bounded(monkeypatch):
+    # Loading kernels is memory of another kind; their streaming is tested with them.
+    monkeypatch.setattr(bpe, "is_worth_while", lambda _: False)
     tokenizer = tokenizer_of("digits")
     line = "the quick brown fox\r\n"
     read = 0
@@ -186,10 +189,10 @@ def test_encode_text_beside_specials_keeps_whitespace_whole():
 
 
 def test_encode_more_pretokens_than_the_cache_holds_stays_right(monkeypatch):
-    monkeypatch.setattr(bpe, "CACHE_PRETOKENS", 7)
+    monkeypatch.setattr(plain, "CACHE_PRETOKENS", 7)
     tokenizer = train_bpe([TRAINING_TEXT], TokenizerConfig(vocab_size=290))
     assert tokenizer.encode(TRAINING_TEXT * 2) == encode_reference(tokenizer, TRAINING_TEXT * 2)
-    assert len(tokenizer._cache) <= 7
+    assert len(tokenizer._plain) <= 7
 
 
 def test_encode_lone_surrogate_refused():
@@ -238,3 +241,68 @@ def test_from_gpt2_files_ids_equal_tiktoken(gpt2):
         "gpt2", pat_str=PATTERNS["gpt2"], mergeable_ranks=merges, special_tokens={}
     )
     assert gpt2.encode(TRAINING_TEXT) == peer.encode_ordinary(TRAINING_TEXT)
+
+
+def test_encode_only_these_specials_allowed():
+    tokenizer = tokenizer_of("digits")
+    text = "<|user|>x<|end|>"
+    ids = tokenizer.encode(text, {"<|end|>"})
+    assert ids == [*tokenizer.encode("<|user|>x"), tokenizer.token_id("<|end|>")]
+    with pytest.raises(InputError, match="no special token"):
+        tokenizer.encode(text, {"<|tool|>"})
+
+
+def test_encode_disallowed_specials_refused_unless_allowed():
+    tokenizer = tokenizer_of("digits")
+    text = "hello <|end|> you"
+    with pytest.raises(InputError, match=r"'<\|end\|>' at character 6"):
+        tokenizer.encode(text, disallow_special=True)
+    assert tokenizer.encode(text, {"<|end|>"}, disallow_special=True)
+    assert tokenizer.encode(text, disallow_special={"<|user|>"}) == tokenizer.encode(text)
+
+
+@given(text=texts, allow_special=st.booleans())
+def test_decode_iterable_joined_equals_decode(text, allow_special):
+    tokenizer = tokenizer_of("gpt2")
+    ids = tokenizer.encode(text, allow_special)
+    assert "".join(tokenizer.decode_iterable(ids)) == tokenizer.decode(ids)
+
+
+def test_decode_iterable_holds_back_half_a_character():
+    tokenizer = tokenizer_of("digits")
+    assert list(tokenizer.decode_iterable([0x61, 0xE4, 0xBD, 0xA0, 0xE4])) == ["a", "你", "\ufffd"]
+
+
+@given(text=texts, dropout=st.floats(0, 1), seed=st.integers(0, 99))
+def test_encode_with_dropout_stands_for_the_same_text(text, dropout, seed):
+    tokenizer = tokenizer_of("digits")
+    ids = tokenizer.encode_with_dropout(text, dropout, random.Random(seed))
+    assert tokenizer.decode(ids) == text
+    assert ids == tokenizer.encode_with_dropout(text, dropout, random.Random(seed))
+    assert tokenizer.encode_with_dropout(text, 0.0, random.Random(seed)) == tokenizer.encode(text)
+    assert tokenizer.encode_with_dropout(text, 1.0, random.Random(0)) == list(text.encode())
+
+
+def test_encode_with_dropout_outside_of_probabilities_refused():
+    with pytest.raises(InputError, match="expected 0 to 1"):
+        tokenizer_of("digits").encode_with_dropout("a", 1.5, random.Random(0))
+
+
+def test_tokenizer_pickled_is_equal():
+    tokenizer = tokenizer_of("cl100k")
+    other = pickle.loads(pickle.dumps(tokenizer))
+    assert other.encode(TRAINING_TEXT, True) == tokenizer.encode(TRAINING_TEXT, True)
+    assert other.merges == tokenizer.merges
+
+
+def test_custom_pattern_keeps_what_it_does_not_match():
+    config = TokenizerConfig(vocab_size=262, pattern=r"regex:\p{L}+", special_tokens=())
+    tokenizer = train_bpe(["the then, them!! 12 the"], config)
+    text = "them, 99 bottles 你"
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert list(tokenizer.encode_iterable(text)) == tokenizer.encode(text)
+
+
+def test_custom_pattern_that_is_no_expression_refused():
+    with pytest.raises(InputError, match=r"found pattern 'regex:\("):
+        train_bpe(["a"], TokenizerConfig(vocab_size=261, pattern="regex:("))

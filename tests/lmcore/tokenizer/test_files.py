@@ -5,9 +5,10 @@ import json
 import pytest
 
 from lmcore.errors import InputError
+from lmcore.tokenizer.alphabet import printable_bytes
 from lmcore.tokenizer.bpe import FILE_NAME, Tokenizer
 from lmcore.tokenizer.config import TokenizerConfig
-from lmcore.tokenizer.gpt2 import from_gpt2_files, printable_bytes
+from lmcore.tokenizer.gpt2 import from_gpt2_files
 from lmcore.tokenizer.train import train_bpe
 
 BYTES = {i: bytes([i]) for i in range(256)}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lmcore.errors import ConfigError, InputError
+from lmcore.tokenizer.alphabet import printable_bytes
 from lmcore.tokenizer.config import SPECIAL_TOKENS, TokenizerConfig
-from lmcore.tokenizer.gpt2 import printable_bytes
 from lmcore.tokenizer.reference import train_reference
 from lmcore.tokenizer.train import count_pretokens, train_bpe
 

@@ -1,0 +1,127 @@
+"""The compiled encoder of one tokenizer: when it is worth while, and its use by several threads.
+
+Up to `WARM_BYTES` of text are encoded in plain Python, which needs nothing to be loaded, and up to
+`COLD_BYTES` where the kernels have not been compiled on this machine yet. A single text of 64 kB
+therefore never waits for a compiler; a corpus does once.
+"""
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from lmcore.tokenizer.kernels import compiling
+
+if TYPE_CHECKING:
+    from lmcore.tokenizer.encoder import Encoder
+
+WARM_BYTES: Final = 1 << 18
+COLD_BYTES: Final = 1 << 23
+LOADED_BYTES: Final = 1 << 30
+"""Address space that numba and LLVM are given to load in; they map some 0.5 GB."""
+BATCH_BYTES: Final = 1 << 20
+"""Text of one call of an encoder: enough to make the calls cheap, little enough to share out."""
+
+Part = tuple[bytes, int]
+"""UTF-8 of a text, and the id of the special token behind it or -1."""
+
+
+def is_worth_while(n_bytes: int) -> bool:
+    """Return whether kernels should be used once so much text has been, or is to be, dealt with."""
+    if n_bytes <= WARM_BYTES or not compiling.is_installed():
+        return False
+    if n_bytes <= COLD_BYTES and not compiling.is_compiled("encode"):
+        return False
+    return _has_room()
+
+
+def _has_room() -> bool:
+    """Return whether a limit on the address space leaves enough to load numba and LLVM."""
+    try:
+        import resource  # Unix alone
+    except ImportError:
+        return True
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    status = Path("/proc/self/statm")
+    if limit == resource.RLIM_INFINITY or not status.exists():
+        return True
+    used = int(status.read_text().split()[0]) * resource.getpagesize()
+    return limit - used >= LOADED_BYTES
+
+
+class CompiledEncoder:
+    """Encoders of one tokenizer, one for each thread at work, sharing its merges."""
+
+    def __init__(
+        self, pattern: str, byte_ids: list[int], merges: Sequence[tuple[int, int, int]]
+    ) -> None:
+        """Take the pattern, the ids of the bytes, and (left, right, new) in order of rank."""
+        compiling.announce("encode")
+        from lmcore.tokenizer.encoder import Encoder, MergeTable  # loads kernels
+
+        rows = np.array(merges, np.int64).reshape(-1, 3)
+        table = MergeTable(byte_ids, rows)
+        self._make: Callable[[], Encoder] = functools.partial(Encoder, pattern, table)
+        self._idle: list[Encoder] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def encoder(self) -> Iterator["Encoder"]:
+        """Lend an encoder that no other thread uses."""
+        with self._lock:
+            encoder = self._idle.pop() if self._idle else None
+        encoder = encoder or self._make()
+        try:
+            yield encoder
+        finally:
+            with self._lock:
+                self._idle.append(encoder)
+
+    def encode(self, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ids of the parts (uint32) and how many ids there are up to each one's end."""
+        if not parts:
+            return np.zeros(0, np.uint32), np.zeros(0, np.int64)
+        with self.encoder() as encoder:
+            return encoder.encode(parts)
+
+    def encode_all(self, texts: Iterable[Sequence[Part]], workers: int) -> Iterator[np.ndarray]:
+        """Yield the ids of each text (a list of parts), in order, several batches at a time."""
+        batches = _batches(texts)
+        if workers == 1:
+            for batch in batches:
+                yield from self._encode_batch(batch)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: list[Future[list[np.ndarray]]] = []
+            for batch in batches:
+                waiting.append(pool.submit(self._encode_batch, batch))
+                if len(waiting) > 2 * workers:
+                    yield from waiting.pop(0).result()
+            for future in waiting:
+                yield from future.result()
+
+    def _encode_batch(self, texts: list[Sequence[Part]]) -> list[np.ndarray]:
+        ids, marks = self.encode([part for text in texts for part in text])
+        last = np.cumsum([len(text) for text in texts]) - 1
+        ends = [0, *marks[last].tolist()]
+        return [ids[a:b] for a, b in pairwise(ends)]
+
+
+def _batches(texts: Iterable[Sequence[Part]]) -> Iterator[list[Sequence[Part]]]:
+    """Yield texts together until they hold `BATCH_BYTES`."""
+    batch: list[Sequence[Part]] = []
+    n_bytes = 0
+    for text in texts:
+        batch.append(text)
+        n_bytes += sum(len(data) for data, _ in text)
+        if n_bytes >= BATCH_BYTES:
+            yield batch
+            batch, n_bytes = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,221 @@
+"""Pre-tokenising and encoding against gigatoken and tiktoken: GPT-2's vocabulary, one thread.
+
+Every measurement is a child process with an empty cache; peers and ours take turns. MB/s are of
+CPU seconds, for all documents of the corpus one after another, ids as arrays, checked by hash.
+tiktoken, which keeps no cache to fill, gets the first 10 MB, and so do we for that comparison.
+The scan that pre-tokenising is compared with sums the same buffer in a compiled loop, a byte at a
+time; the same sum in vector instructions is shown beside it. Two cores are wall time, so they
+mean something on an idle machine only.
+
+    make bench-tokenizer-encode
+"""
+
+import argparse
+import functools
+import gzip
+import hashlib
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+SPECIAL = "<|endoftext|>"
+
+
+def _documents(path):
+    return path.read_text(encoding="utf-8").split(SPECIAL)
+
+
+def _result(seconds, arrays, n_bytes):
+    digest, n_ids = hashlib.sha256(), 0
+    for ids in arrays:
+        digest.update(ids.astype("<u4").tobytes())
+        n_ids += len(ids)
+    return {"rate": n_bytes / 1e6 / seconds, "n": n_ids, "ids": digest.hexdigest()[:16]}
+
+
+def _gpt2():
+    import tokenizer_corpus as corpora
+
+    from lmcore.tokenizer.gpt2 import from_gpt2_files
+
+    text = corpora.DATA / "text"
+    return from_gpt2_files(text / "gpt2_vocab.json.gz", text / "gpt2_merges.txt.gz")
+
+
+def _ours(path, workers=1, *, wall=False):
+    documents = _documents(path)
+    n_bytes = path.stat().st_size
+    tokenizer = _gpt2()
+    tokenizer.warm_up()
+    next(iter(tokenizer.encode_batch(["a b"], workers=1)))  # loads the kernels
+    tokenizer = _gpt2()
+    tokenizer.warm_up()
+    clock = time.perf_counter if wall else time.process_time
+    started = clock()
+    arrays = list(tokenizer.encode_batch(documents, workers=workers))
+    return _result(clock() - started, arrays, n_bytes)
+
+
+def _ranks(folder):
+    """Write GPT-2's vocabulary as tiktoken ranks, from the files the peers cannot read."""
+    import base64
+
+    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = iter(range(256, 512))
+    byte_of = {chr(b) if b in visible else chr(next(hidden)): b for b in range(256)}
+    vocab = json.loads(gzip.decompress((folder / "gpt2_vocab.json.gz").read_bytes()))
+    tokens = {
+        bytes(byte_of[c] for c in text): token_id
+        for text, token_id in vocab.items()
+        if text != SPECIAL
+    }
+    lines = [b"%s %d" % (base64.b64encode(token), rank) for token, rank in tokens.items()]
+    return tokens, b"\n".join(lines) + b"\n"
+
+
+def _gigatoken(path, folder):
+    import gigatoken
+
+    ranks = path.with_name("gpt2.tiktoken")
+    ranks.write_bytes(_ranks(folder)[1])
+    documents = _documents(path)
+    tokenizer = gigatoken.Tokenizer.from_tiktoken(ranks, "gpt2")
+    backend = tokenizer.backend
+    started = time.process_time()
+    arrays = [backend.encode(document) for document in documents]
+    return _result(time.process_time() - started, arrays, path.stat().st_size)
+
+
+def _tiktoken(path, folder):
+    import numpy as np
+    import tiktoken
+
+    pattern = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+    tokenizer = tiktoken.Encoding(
+        "gpt2", pat_str=pattern, mergeable_ranks=_ranks(folder)[0], special_tokens={}
+    )
+    documents = _documents(path)
+    started = time.process_time()
+    arrays = [tokenizer.encode_to_numpy(document, disallowed_special=()) for document in documents]
+    seconds = time.process_time() - started
+    return _result(seconds, [np.asarray(ids) for ids in arrays], path.stat().st_size)
+
+
+def _scans(path):
+    """Interleave the scanners with sums of the same buffer; MB/s of each."""
+    import numba
+    import numpy as np
+
+    from lmcore.tokenizer.scanner import Scanner, to_block
+
+    @numba.njit(nogil=True)
+    def sum_vectors(data):
+        total = 0
+        for k in range(data.shape[0]):
+            total += data[k]
+        return total
+
+    # A sum that is looked at after every byte cannot be turned into vector instructions.
+    @numba.njit(nogil=True)
+    def sum_bytes(data, limit):
+        total = 0
+        for k in range(data.shape[0]):
+            total += data[k]
+            if total > limit:
+                return k
+        return total
+
+    data = path.read_bytes()
+    block = to_block([data])
+    segments = np.array([[0, len(data), -1]])
+    scanners = {pattern: Scanner(pattern) for pattern in ("gpt2", "cl100k", "o200k", "digits")}
+    rates = {}
+    for turn in range(6):
+        for name, function in {
+            "sum": lambda: sum_bytes(block, 1 << 62),
+            "vector sum": lambda: sum_vectors(block),
+            **{
+                pattern: functools.partial(
+                    lambda scanner: sum(scanner.scan(block, segments)), scanner
+                )
+                for pattern, scanner in scanners.items()
+            },
+        }.items():
+            started = time.thread_time()
+            function()
+            if turn:
+                seconds = time.thread_time() - started
+                rates.setdefault(name, []).append(len(data) / 1e6 / seconds)
+    return {name: statistics.median(values) for name, values in rates.items()}
+
+
+def _child(kind, path, folder):
+    runs = {
+        "ours": lambda: _ours(path),
+        "ours-1-core": lambda: _ours(path, wall=True),
+        "ours-2-cores": lambda: _ours(path, 2, wall=True),
+        "gigatoken": lambda: _gigatoken(path, folder),
+        "tiktoken": lambda: _tiktoken(path, folder),
+        "scans": lambda: _scans(path),
+    }
+    print(json.dumps(runs[kind]()))
+
+
+def main():
+    """Print the tables and, last, the keys."""
+    import tokenizer_corpus as corpora
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    print(corpora.describe())
+    script, text = Path(__file__).resolve(), corpora.DATA / "text"
+    corpus, sample = corpora.corpus(), corpora.head(10_000_000)
+    found = {}
+
+    def run(kind, file, key=None):
+        peer = kind in ("gigatoken", "tiktoken")
+        result = corpora.measure(script, kind, file, text, peer=peer)
+        found.setdefault(key or kind, []).append(result)
+        print(f"  {key or kind:18s} {result['rate']:7.1f} MB/s", flush=True)
+
+    corpora.measure(script, "ours", sample, text, peer=False)  # compiles, once
+    for _ in range(options.runs):
+        run("ours", corpus)
+        run("gigatoken", corpus)
+        run("ours", sample, "ours, 10 MB")
+        run("tiktoken", sample)
+        run("ours-1-core", corpus)
+        run("ours-2-cores", corpus)
+    scans = corpora.measure(script, "scans", sample, text, peer=False)
+
+    def median(kind):
+        return statistics.median(result["rate"] for result in found[kind])
+
+    print("\n| encoder | MB/s | ids |\n|---|---|---|")
+    for kind, results in found.items():
+        print(f"| {kind} | {median(kind):.1f} | {results[0]['n']:,d} {results[0]['ids']} |")
+    print("\n| scan, 10 MB | MB/s |\n|---|---|")
+    for name, rate in scans.items():
+        print(f"| {name} | {rate:,.0f} |")
+    equal = {found[kind][0]["ids"] for kind in ("ours", "gigatoken")}
+    equal_sample = {found[kind][0]["ids"] for kind in ("ours, 10 MB", "tiktoken")}
+    print(f"ids equal to gigatoken's: {len(equal) == 1}, to tiktoken's: {len(equal_sample) == 1}")
+    keys = {
+        f"pretokenize_{pattern}_vs_scan": scans[pattern] / scans["sum"]
+        for pattern in ("gpt2", "cl100k", "o200k")
+    }
+    keys["encode_vs_tiktoken"] = median("ours, 10 MB") / median("tiktoken")
+    keys["encode_vs_gigatoken"] = median("ours") / median("gigatoken")
+    keys["encode_2core_speedup"] = median("ours-2-cores") / median("ours-1-core")
+    print(json.dumps({key: round(value, 3) for key, value in keys.items()}))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    if sys.argv[1:2] == ["--child"]:
+        _child(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+    else:
+        main()

@@ -1,0 +1,314 @@
+"""The compiled path: equal to the `regex` module, to the reference, and to plain Python.
+
+The kernels run as they are shipped; one slow test runs the heart of this file in a process where
+every memory access of theirs is checked against its bounds.
+"""
+
+import os
+import random
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lmcore.tokenizer.config import PATTERNS, SPECIAL_TOKENS, TokenizerConfig
+from lmcore.tokenizer.pretokenize import compile_pattern
+from lmcore.tokenizer.reference import encode_reference, train_reference
+
+pytest.importorskip("numba")
+
+from lmcore.tokenizer import compiled, encoder, merger, scanner, train
+from lmcore.tokenizer.counter import count_texts
+from lmcore.tokenizer.kernels import compiling
+from lmcore.tokenizer.train import count_pretokens, train_bpe
+
+# What meets at the rules of all four patterns, and characters of every kind they tell apart.
+PIECES = [
+    *" \t\n\r'abcstmdlvreSTDLVE0159.,!?-_\"/<|>",
+    *("  ", "\r\n", "\n/", "//", "''", "0123", "the ", "Word", "'s", "'ll", "'ve", "'re", " 's"),
+    *("'S", "'LL", "'ſ", "\u00a0", "\u3000", "\u2028", "\x85", "\x00", "\x1c", "\x1f", "\u200b"),
+    *"éÉßſKЖж中ひ日ʰǅ\u0301\ufeff٣①Ⅷ½İ﷽“”’😀\U00010400\U0001d7ce",
+    *("日本", "👩‍👩‍👧", "e\u0301"),
+]
+
+
+def scan(pattern: str, data: bytes, room: int = scanner.ENDS) -> list[bytes]:
+    """Return the pre-tokens that the compiled scanner finds."""
+    found = scanner.Scanner(pattern)
+    found.ends = np.empty(room, np.int64)
+    segments = np.array([[0, len(data), -1]])
+    block = scanner.to_block([data])
+    ends = [0]
+    for n_ends in found.scan(block, segments):
+        ends += found.ends[:n_ends].tolist()
+    return [data[a:b] for a, b in pairwise(ends)]
+
+
+def nasty_text(state: random.Random) -> str:
+    """Return a text of a few kinds of pieces, around the lengths where blocks end."""
+    pieces = PIECES if state.random() < 0.5 else state.sample(PIECES, state.choice([2, 3, 5, 8]))
+    return "".join(state.choices(pieces, k=state.choice([1, 2, 3, 5, 20, 63, 64, 65, 130, 300])))
+
+
+@pytest.mark.timeout(300)
+def test_scan_nasty_strings_equal_regex():
+    state = random.Random(1)
+    for _ in range(400):
+        text = nasty_text(state)
+        room = state.choice([90, 145, scanner.ENDS])
+        for pattern in PATTERNS:
+            expected = [piece.encode() for piece in compile_pattern(pattern).findall(text)]
+            assert scan(pattern, text.encode(), room) == expected, (pattern, text)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_scan_a_hundred_thousand_nasty_strings_equal_regex():
+    state = random.Random(2)
+    for _ in range(100_000):
+        text = nasty_text(state)
+        for pattern in PATTERNS:
+            expected = [piece.encode() for piece in compile_pattern(pattern).findall(text)]
+            assert scan(pattern, text.encode()) == expected, (pattern, text)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("pattern", sorted(PATTERNS))
+def test_scan_every_code_point_in_context_equals_regex(pattern):
+    codes = [*range(0xD800), *range(0xE000, 0x110000)]
+    text = "".join(f"a{c}b {c} {c}1{c}A{c}.\n{c}'s{c}" for c in map(chr, codes))
+    expected = [piece.encode() for piece in compile_pattern(pattern).findall(text)]
+    assert scan(pattern, text.encode()) == expected
+
+
+def test_scan_every_thirtieth_code_point_in_context_equals_regex():
+    codes = [c for c in range(0, 0x110000, 30) if not 0xD800 <= c < 0xE000]
+    text = "".join(f"a{c}b {c} {c}1{c}A{c}.\n{c}'s{c}" for c in map(chr, codes))
+    for pattern in PATTERNS:
+        expected = [piece.encode() for piece in compile_pattern(pattern).findall(text)]
+        assert scan(pattern, text.encode()) == expected
+
+
+@pytest.mark.parametrize("pattern", sorted(PATTERNS))
+def test_scan_bytes_that_are_no_utf8_are_characters_of_no_class(pattern):
+    state = random.Random(3)
+    for _ in range(150):
+        data = bytes(
+            state.choices(b"aA1 '\n\x80\xbf\xc2\xe4\xb8\xad\xed\xa0\xf0\x9f\x98\xff", k=90)
+        )
+        # Escaped, each such byte is a lone surrogate, which has no class either.
+        text = data.decode(errors="surrogateescape")
+        expected = [
+            piece.encode(errors="surrogateescape")
+            for piece in compile_pattern(pattern).findall(text)
+        ]
+        assert scan(pattern, data) == expected
+
+
+@pytest.mark.parametrize(
+    "unit", [" ", "a", "A", "^", "😀", "中", "\n", "\0", "1", "'s", "\n ", "é"]
+)
+@pytest.mark.parametrize("pattern", sorted(PATTERNS))
+def test_scan_long_run_equals_regex(pattern, unit):
+    text = unit * 3000 + "x"
+    expected = [piece.encode() for piece in compile_pattern(pattern).findall(text)]
+    assert scan(pattern, text.encode()) == expected
+
+
+@pytest.fixture
+def always_compiled(monkeypatch):
+    monkeypatch.setattr(compiled, "is_worth_while", lambda _: True)
+    monkeypatch.setattr("lmcore.tokenizer.bpe.is_worth_while", lambda _: True)
+    monkeypatch.setattr(train, "_plain_chars", lambda: -1)
+
+
+@pytest.mark.parametrize("pattern", sorted(PATTERNS))
+def test_count_texts_equals_plain_count(pattern, monkeypatch):
+    monkeypatch.setattr("lmcore.tokenizer.counter._FIRST_ENTRIES", 256)
+    monkeypatch.setattr("lmcore.tokenizer.counter._FIRST_ARENA", 64)
+    state = random.Random(4)
+    texts = [
+        nasty_text(state) + state.choice(SPECIAL_TOKENS) + nasty_text(state) * 3 for _ in range(60)
+    ]
+    config = TokenizerConfig(pattern=pattern)
+    expected = count_pretokens(texts, config)
+    for workers in (1, 3):
+        monkeypatch.setattr("lmcore.tokenizer.counter.BLOCK_BYTES", 700)
+        assert count_texts(texts, config, workers).counts() == expected
+
+
+@pytest.mark.parametrize("threshold", [None, 1, 3, 1000])
+@pytest.mark.parametrize("alphabet", ["ab", "aab \n", "abc 1'", "aéß你好😀 \x00\r\n\u0301"])
+def test_train_bpe_compiled_random_corpora_equal_reference(
+    alphabet, threshold, always_compiled, monkeypatch
+):
+    if threshold is not None:
+        monkeypatch.setattr(merger, "first_threshold", lambda *_: threshold)
+        monkeypatch.setattr(merger, "_FIRST_TALLY", 4)
+    for seed in range(12):
+        state = random.Random(f"{seed} {alphabet}")
+        texts = ["".join(state.choices(alphabet, k=state.randrange(150))) for _ in range(4)]
+        expected = train_reference(texts, TokenizerConfig(vocab_size=330))
+        config = TokenizerConfig(vocab_size=260 + len(expected))
+        assert train_bpe(texts, config).merges == expected
+
+
+@pytest.mark.parametrize("ties", ["greatest", "smallest"])
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_train_bpe_compiled_equals_plain(ties, workers, monkeypatch):
+    state = random.Random(5)
+    words = ["".join(state.choices("abcdeé ", k=state.randrange(1, 9))) for _ in range(300)]
+    texts = [" ".join(state.choices(words, k=200)) for _ in range(20)]
+    config = TokenizerConfig(vocab_size=640, ties=ties)
+    expected = train_bpe(texts, config).merges
+    monkeypatch.setattr(train, "_plain_chars", lambda: -1)
+    assert train_bpe(texts, config, workers=workers).merges == expected
+
+
+def test_train_bpe_count_beyond_32_bits_stays_right(always_compiled, monkeypatch):
+    # Three words, counted so often that 32 bits would wrap: ab wins by one.
+    counter = count_texts([b"ab\ncd\nef"], TokenizerConfig())
+    entries = counter.table[:, 2]
+    first = counter.table[:, 0] & 255
+    entries[first == ord("a")] = (1 << 33) + 1
+    entries[first == ord("c")] = 1 << 33
+    entries[first == ord("e")] = (1 << 32) + (1 << 31)
+    assert merger.merge_counts(counter, 3) == [(97, 98), (99, 100), (101, 102)]
+
+
+@pytest.mark.parametrize("pattern", sorted(PATTERNS))
+def test_encode_compiled_equals_reference(pattern, always_compiled, monkeypatch):
+    monkeypatch.setattr(encoder, "FIRST_ENTRIES", 256)
+    monkeypatch.setattr(encoder, "MOST_ENTRIES", 1024)
+    state = random.Random(6)
+    corpus = "the quick brown fox doesn't 1234 你好你好 éé 😀😀\r\n  aaaaaaaa <|end|> Word the " * 3
+    tokenizer = train_bpe([corpus], TokenizerConfig(vocab_size=300, pattern=pattern))
+    for k in range(60):
+        text = nasty_text(state) + state.choice([*SPECIAL_TOKENS, "the aaaaaa " * k, "a" * 3 * k])
+        for allow in (False, True):
+            expected = encode_reference(tokenizer, text, allow)
+            assert tokenizer.encode(text, allow) == expected
+            chunks = [text[i : i + 7] for i in range(0, len(text), 7)]
+            assert list(tokenizer.encode_iterable(chunks, allow_special=allow)) == expected
+
+
+def test_encode_batch_any_number_of_workers_equals_encode(always_compiled, monkeypatch):
+    monkeypatch.setattr(compiled, "BATCH_BYTES", 500)
+    state = random.Random(7)
+    texts = ["", "<|end|>", *(nasty_text(state) + "<|user|>" for _ in range(200)), ""]
+    tokenizer = train_bpe(texts, TokenizerConfig(vocab_size=400))
+    for allow in (False, True):
+        expected = [tokenizer.encode(text, allow) for text in texts]
+        for workers in (1, 2, 5):
+            found = tokenizer.encode_batch(texts, allow_special=allow, workers=workers)
+            assert [ids.tolist() for ids in found] == expected
+
+
+@pytest.mark.parametrize("unit", [" ", "a", "^", "😀", "中", "\0", "ab"])
+def test_encode_compiled_giant_pretoken_equals_plain(unit, always_compiled):
+    tokenizer = train_bpe([unit * 600], TokenizerConfig(vocab_size=262))
+    text = unit * 40_000
+    assert tokenizer.encode(text) == list(tokenizer._plain.merge(text.encode()))
+
+
+CHECKED = """
+import random
+from lmcore.tokenizer import compiled, train
+from lmcore.tokenizer.config import PATTERNS, TokenizerConfig
+from lmcore.tokenizer.kernels import compiling
+from lmcore.tokenizer.reference import encode_reference, train_reference
+import lmcore.tokenizer.bpe
+import test_kernels as fuzz
+
+assert compiling.CHECKED
+lmcore.tokenizer.bpe.is_worth_while = lambda _: True
+train._plain_chars = lambda: -1
+fuzz.test_scan_nasty_strings_equal_regex()
+state = random.Random(8)
+for _ in range(40):
+    texts = [fuzz.nasty_text(state) for _ in range(5)]
+    plain = TokenizerConfig(vocab_size=340)
+    merges = train_reference(texts, plain)
+    config = TokenizerConfig(vocab_size=260 + len(merges))
+    tokenizer = train.train_bpe(texts, config, workers=2)
+    assert tokenizer.merges == merges
+    for text in [*texts, "a" * 300 + "b" * 100]:
+        assert tokenizer.encode(text, True) == encode_reference(tokenizer, text, True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_fuzz_with_every_memory_access_checked():
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
+    environment = {
+        **os.environ,
+        "NUMBA_BOUNDSCHECK": "1",
+        "PYTHONPATH": os.pathsep.join(folders),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", CHECKED], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert not compiling.CHECKED
+
+
+def test_memory_outside_of_a_span_raises_where_checked():
+    code = (
+        "import numpy as np\n"
+        "from lmcore.tokenizer.kernels.compiling import kernel\n"
+        "from lmcore.tokenizer.kernels.memory import load64, span_of\n"
+        "def load(array, offset):\n"
+        "    return load64(span_of(array), offset)\n"
+        "import numba\n"
+        "load = numba.njit(load)\n"
+        "assert load(np.arange(4), 24) == 3\n"
+        "for offset in (-1, 25, 32):\n"
+        "    try:\n"
+        "        load(np.arange(4), offset)\n"
+        "    except IndexError:\n"
+        "        continue\n"
+        "    raise SystemExit(f'nothing was raised at {offset}')\n"
+    )
+    environment = {
+        **os.environ,
+        "NUMBA_BOUNDSCHECK": "1",
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from lmcore.tokenizer.config import TokenizerConfig
+from lmcore.tokenizer.train import train_bpe
+
+text = "the quick brown fox doesn't jump over {} lazy dogs\\r\\n"
+lines = [text.format(k * k) for k in range(200)]
+tokenizer = train_bpe(lines, TokenizerConfig(vocab_size=290))
+if sys.argv[1] == "warm":
+    tokenizer.warm_up()
+    list(tokenizer.encode_iterable(lines * 20))
+expected = sum(1 for _ in tokenizer.encode_iterable(lines)) * 60
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 1_000_000, -1))
+assert sum(1 for _ in tokenizer.encode_iterable(line for _ in range(60) for line in lines)) == expected
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits address space as Linux does")
+@pytest.mark.parametrize("start", ["warm", "cold"])
+def test_encode_iterable_streams_within_a_megabyte_of_address_space(start):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, start], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

@@ -54,16 +54,19 @@ $(VENV)/bin/python:
 $(STAMP): $(VENV)/bin/python pyproject.toml
 	@echo "installing crawl2model into $(VENV): a few minutes the first time"
 	$(BIN)/python -m pip install $(PIP_FLAGS) -e .
+	$(BIN)/python -m flows.engine
 	@touch $@
 
 $(STAMP_DEV): $(VENV)/bin/python pyproject.toml
 	@echo "installing crawl2model with its development tools into $(VENV): a few minutes the first time"
 	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev]'
+	$(BIN)/python -m flows.engine
 	@touch $@ $(STAMP)
 
 $(STAMP_ALL): $(VENV)/bin/python pyproject.toml
 	@echo "installing crawl2model with development tools, Dask and Ray into $(VENV)"
 	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev,dask,ray]'
+	$(BIN)/python -m flows.engine
 	@touch $@ $(STAMP) $(STAMP_DEV)
 
 clean:

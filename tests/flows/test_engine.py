@@ -1,9 +1,10 @@
-"""The port of a server of our own: one that another program holds is refused, whatever it says."""
+"""The engine: an empty database once an installation; a port that another program holds is refused."""
 
 import contextlib
 import http.server
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -45,6 +46,55 @@ def silent_holder():
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         yield holder.getsockname()[1]
+
+
+@pytest.fixture
+def no_settings(monkeypatch):
+    for name in [*os.environ]:
+        if "PREFECT" in name or name == "DO_NOT_TRACK":
+            monkeypatch.delenv(name)
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_store_without_a_database_begins_with_the_empty_one(no_settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "installation"))
+    empty = engine.empty_database()
+    empty.parent.mkdir(parents=True)
+    empty.write_bytes(b"empty")
+    engine.configure(tmp_path / "store", quiet=True)
+    assert [p.name for p in (tmp_path / "store/prefect").iterdir()] == ["prefect.db"]
+    assert (tmp_path / "store/prefect/prefect.db").read_bytes() == b"empty"
+
+
+def test_store_with_a_database_keeps_it(no_settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "installation"))
+    engine.empty_database().parent.mkdir(parents=True)
+    engine.empty_database().write_bytes(b"empty")
+    (tmp_path / "store/prefect").mkdir(parents=True)
+    (tmp_path / "store/prefect/prefect.db").write_bytes(b"runs")
+    engine.configure(tmp_path / "store", quiet=True)
+    assert (tmp_path / "store/prefect/prefect.db").read_bytes() == b"runs"
+
+
+@pytest.mark.slow
+def test_prepared_database_is_at_prefects_newest_migration(tmp_path):
+    path = tmp_path / "share" / "empty.db"
+    engine.prepare(path)
+    assert [p.name for p in path.parent.iterdir()] == ["empty.db"]
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        ((revision,),) = database.execute("select version_num from alembic_version").fetchall()
+        assert database.execute("select count(*) from flow_run").fetchall() == [(0,)]
+    found = "import prefect.server.database as d; print(d.__path__[0])"
+    folder = subprocess.run(
+        [sys.executable, "-c", found], capture_output=True, text=True, check=True
+    )
+    migrations = Path(folder.stdout.strip(), "_migrations/versions/sqlite").glob("*.py")
+    texts = [path.read_text() for path in migrations]
+    assert sum(f'revision = "{revision}"' in text for text in texts) == 1
+    assert not any(f'down_revision = "{revision}"' in text for text in texts)
 
 
 @pytest.mark.parametrize("hold", [answering_holder, silent_holder])

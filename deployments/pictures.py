@@ -84,7 +84,7 @@ def main() -> int:
         os.environ["PREFECT_API_URL"] = f"{address}/api"
         flow_run = asyncio.run(_newest_flow_run())
         url = f"{address}/runs/flow-run/{flow_run}"
-        shoot(url, FOLDER / "flow_run.png", width=1440, height=800)
+        shoot(url, FOLDER / "flow_run.png", width=1440, height=730)
     return 0
 
 

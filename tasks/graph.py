@@ -108,7 +108,7 @@ _STAGES = (
           title="pretrain the model", deadline_seconds=240 * _HOUR),
     Stage(name="sweep", version=2, part="scaling", body="tasks.scaling:sweep",
           title="train a sweep point", deadline_seconds=24 * _HOUR),
-    Stage(name="scaling", version=2, part="scaling", body="tasks.scaling:fit",
+    Stage(name="scaling", version=2, part="scaling", body="tasks.fitting:fit",
           title="fit the scaling laws", deadline_seconds=1 * _HOUR),
     Stage(name="sft", part="alignment", body="tasks.alignment:sft",
           title="fine-tune on instructions", deadline_seconds=24 * _HOUR),

@@ -14,11 +14,8 @@ from torch import Tensor
 
 from lmcore.errors import InputError
 from lmcore.model.config import ModelConfig
+from lmcore.model.shape import FORMAT, SHAPE_FILE, WEIGHTS_FILE, load_shape
 from lmcore.model.transformer import Transformer
-
-WEIGHTS_FILE = "model.safetensors"
-SHAPE_FILE = "model.json"
-_FORMAT = 1
 
 
 def save_model(directory: Path, model: Transformer) -> None:
@@ -33,7 +30,7 @@ def save_weights(
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {name: weights[name].detach().contiguous() for name in sorted(weights)}
     save_file(tensors, directory / WEIGHTS_FILE)
-    shape = {"format": _FORMAT, "vocab_size": vocab_size, "config": asdict(config)}
+    shape = {"format": FORMAT, "vocab_size": vocab_size, "config": asdict(config)}
     text = json.dumps(shape, indent=2, sort_keys=True) + "\n"
     (directory / SHAPE_FILE).write_text(text, encoding="utf-8")
 
@@ -55,25 +52,3 @@ def load_model(directory: Path) -> Transformer:
             f"({error}); expected the two files of one model: write the folder again"
         ) from error
     return model
-
-
-def load_shape(directory: Path) -> tuple[ModelConfig, int]:
-    """Reads the model's config and vocabulary size.
-
-    Raises:
-        InputError: the folder holds no model of this format.
-    """
-    path = directory / SHAPE_FILE
-    for needed in (path, directory / WEIGHTS_FILE):
-        if not needed.is_file():
-            raise InputError(
-                f"{needed} does not exist; a model is a folder with {WEIGHTS_FILE} and "
-                f"{SHAPE_FILE}: point to the folder of a trained model"
-            )
-    shape = json.loads(path.read_text(encoding="utf-8"))
-    if shape.get("format") != _FORMAT:
-        raise InputError(
-            f"{path} has format {shape.get('format')!r}; this version reads format {_FORMAT}: "
-            "train the model again, or use the version that wrote it"
-        )
-    return ModelConfig(**shape["config"]), int(shape["vocab_size"])

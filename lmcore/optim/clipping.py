@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
-from torch.distributed.tensor import DTensor
+
+from lmcore.optim.sharded import gather_whole
 
 _EPS = 1e-6
 
@@ -20,8 +21,8 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> float
     if not gradients:
         return 0.0
     norms = torch._foreach_norm(gradients, 2.0)  # noqa: SLF001  # the batched form is named so
-    whole = [n.full_tensor() if isinstance(n, DTensor) else n for n in norms]
-    norm = float(torch.linalg.vector_norm(torch.stack(whole)))
+    whole = torch.stack([gather_whole(part) for part in norms])
+    norm = float(torch.linalg.vector_norm(whole))
     if math.isfinite(norm) and norm > max_norm:
         torch._foreach_mul_(gradients, max_norm / (norm + _EPS))
     return norm

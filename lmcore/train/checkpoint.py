@@ -23,7 +23,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lmcore.errors import InputError
-from lmcore.model.files import SHAPE_FILE, WEIGHTS_FILE, save_weights
+from lmcore.model.files import save_weights
+from lmcore.model.shape import SHAPE_FILE, WEIGHTS_FILE
 from lmcore.train.durable import write_directory, write_json
 from lmcore.train.metrics import MetricRow, read_metrics, write_metrics
 from lmcore.train.spec import TrainSpec

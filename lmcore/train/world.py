@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from lmcore.model.transformer import Transformer
+from lmcore.optim.sharded import gather_whole, is_sharded
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,9 @@ class World:
         """
         if self.size == 1:
             return
+        from torch.distributed.device_mesh import init_device_mesh  # a second to import
+        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
         mesh = init_device_mesh("cpu", (self.size,))
         for block in model.blocks:
             fully_shard(block, mesh=mesh)
@@ -75,12 +76,14 @@ def world_from_environment() -> Iterator[World]:
 
 def gather(tensor: Tensor) -> Tensor:
     """The whole of a tensor that may be sharded; every process has to call."""
-    whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-    return whole.detach()
+    return gather_whole(tensor).detach()
 
 
 def scatter_like(whole: Tensor, parameter: nn.Parameter) -> Tensor:
     """A whole tensor laid out as the parameter is; every process has to call."""
-    if not isinstance(parameter, DTensor):
+    if not is_sharded(parameter):
         return whole
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(parameter, DTensor)
     return distribute_tensor(whole, parameter.device_mesh, parameter.placements)

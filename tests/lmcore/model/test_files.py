@@ -5,7 +5,8 @@ import torch
 
 from lmcore.errors import InputError
 from lmcore.model.config import ModelConfig
-from lmcore.model.files import load_model, load_shape, save_model
+from lmcore.model.files import load_model, save_model
+from lmcore.model.shape import load_shape
 from lmcore.model.transformer import Transformer
 
 CONFIG = ModelConfig(d_model=16, n_layers=1, n_heads=2, context_length=8, qk_norm=True)

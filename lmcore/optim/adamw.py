@@ -5,6 +5,7 @@ State: two float32 tensors per parameter (8 bytes each parameter beside its 4 an
 4,096 tokens, so the passes are batched over the tensors (torch._foreach) and not fused further.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 from typing import Any, overload
@@ -68,6 +69,14 @@ class AdamW(torch.optim.Optimizer):
                     "m": torch.zeros_like(parameter),
                     "v": torch.zeros_like(parameter),
                 }
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Adds tensors as torch's own does, without loading its compiler: that takes 2 s."""
+        inspect.unwrap(torch.optim.Optimizer.add_param_group)(self, param_group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drops every gradient, or sets it to zero; without loading torch's compiler either."""
+        inspect.unwrap(torch.optim.Optimizer.zero_grad)(self, set_to_none)
 
     @overload
     def step(self, closure: None = None) -> None: ...

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -122,3 +124,23 @@ def test_clip_infinite_gradient_is_reported_and_stays():
 
 def test_clip_no_gradient_at_all_is_zero():
     assert clip_gradients([nn.Parameter(torch.zeros(2))], 1.0) == 0.0
+
+
+def test_training_step_does_not_load_torchs_compiler():
+    script = (
+        "import sys, torch\n"
+        "from lmcore.optim.adamw import AdamW, decay_groups\n"
+        "from lmcore.optim.clipping import clip_gradients\n"
+        "model = torch.nn.Linear(4, 4)\n"
+        "optimizer = AdamW(decay_groups(model, 0.1), lr=1e-3)\n"
+        "model(torch.ones(2, 4)).sum().backward()\n"
+        "clip_gradients(model.parameters(), 1.0)\n"
+        "optimizer.step()\n"
+        "optimizer.zero_grad(set_to_none=True)\n"
+        "assert model.weight.grad is None\n"
+        "print([name for name in ('torch._dynamo', 'torch.distributed.tensor') if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -21,7 +21,7 @@ from lmcore.tokenizer.kernels import compiling
 if TYPE_CHECKING:
     from lmcore.tokenizer.encoder import Encoder
 
-WARM_BYTES: Final = 1 << 18
+WARM_BYTES: Final = 1 << 22
 COLD_BYTES: Final = 1 << 23
 LOADED_BYTES: Final = 1 << 30
 """Address space that numba and LLVM are given to load in; they map some 0.5 GB."""

@@ -29,9 +29,9 @@ Merges = list[tuple[bytes, bytes]]
 Progress = Callable[[str, int, int], None]
 """What is being done ("bytes counted" or "merges"), how many, and of how many (0: unknown)."""
 
-WARM_CHARS: Final = 1 << 20
+WARM_CHARS: Final = 1 << 22
 COLD_CHARS: Final = 1 << 24
-"""Text that is dealt with in plain Python: 0.5 s and 5 s, while kernels load or are compiled."""
+"""Text that is dealt with in plain Python: about 1 s and 5 s, while kernels load or are compiled."""
 
 
 def train_bpe(

@@ -74,11 +74,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from flows import recipe as recipes
-    from tasks.planning import find_steps, plan
+    from tasks.opening import plan_steps
+    from tasks.planning import plan
 
     store = _store(arguments)
     sections = recipes.load(arguments.recipe, arguments.set).sections()
-    planned = plan(store, find_steps(store, sections, arguments.until))
+    steps = plan_steps(store, sections, arguments.until, remember=False)
+    planned = plan(store, steps)
     _print_lines(tables.planning(planned, _width()))
     return 0
 

@@ -145,8 +145,13 @@ def require_archive(sources: Sequence[Source]) -> None:
     raise InputError(msg)
 
 
-def discover(store: Store, *, warcs: Sequence[str], labels: str, lid_model: str) -> Sources:
-    """Find and hash every source file of a recipe."""
+def discover(
+    store: Store, *, warcs: Sequence[str], labels: str, lid_model: str, remember: bool = True
+) -> Sources:
+    """Find and hash every source file of a recipe; ``remember`` writes down the hashes.
+
+    Raises InputError where nothing is found, or nothing that a stage can read.
+    """
     cache = _HashCache(store.root / "cache" / "hashes.json")
 
     def sources(patterns: Sequence[str], what: str) -> tuple[Source, ...]:
@@ -159,7 +164,8 @@ def discover(store: Store, *, warcs: Sequence[str], labels: str, lid_model: str)
         labels=tuple(s for s in label_files if s.name.endswith(".parquet")),
         lid_model=sources([lid_model], "curate.lid_model") if lid_model else (),
     )
-    cache.save()
+    if remember:
+        cache.save()
     if found.warcs:
         require_archive(found.warcs)
     if labels and not found.labels:

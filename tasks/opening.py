@@ -88,8 +88,13 @@ def steps_until(steps: Sequence[Step], stage: str) -> tuple[Step, ...]:
     return tuple(step for step in steps if step.name in needed)
 
 
-def plan_steps(store: Store, sections: Sections, until: str = "") -> tuple[Step, ...]:
-    """Find the recipe's source files and unroll it; ConfigError where it has none."""
+def plan_steps(
+    store: Store, sections: Sections, until: str = "", *, remember: bool = True
+) -> tuple[Step, ...]:
+    """Find the recipe's source files and unroll it; ConfigError where it has none.
+
+    Without ``remember`` the store stays as it is: hashes of files that are new to it are forgotten.
+    """
     if not sections["corpus"]["warcs"] and not sections["corpus"]["sample"]:
         msg = (
             "Found no corpus.warcs; expected paths, folders or globs of WARC, WET or ARC files; "
@@ -101,6 +106,7 @@ def plan_steps(store: Store, sections: Sections, until: str = "") -> tuple[Step,
         warcs=sections["corpus"]["warcs"],
         labels=sections["curate"]["labels"],
         lid_model=sections["curate"]["lid_model"],
+        remember=remember,
     )
     steps = journey(sections, sources)
     return steps_until(steps, until) if until else steps

@@ -1,14 +1,9 @@
 """What a run would do, and why: cached, to run, or unknown until something upstream has run."""
 
-import contextlib
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tasks.graph import Step
-from tasks.opening import Sections, plan_steps
 from tasks.stage import identify, to_ref
 from warehouse.artifact import Artifact, ArtifactRef
 from warehouse.errors import CorruptArtifactError
@@ -27,20 +22,6 @@ class Planned:
     """cached, run or unknown"""
     why: str
     key: str = ""
-
-
-def find_steps(store: Store, sections: Sections, until: str = "") -> tuple[Step, ...]:
-    """Unroll a recipe as ``plan_steps`` does, and leave nothing behind.
-
-    Files whose hashes the store remembers are not hashed again; what is learnt is forgotten.
-    """
-    with tempfile.TemporaryDirectory(prefix="c2m-plan-") as folder:
-        known = Path("cache", "hashes.json")
-        copy = Path(folder, known)
-        copy.parent.mkdir()
-        with contextlib.suppress(OSError):
-            shutil.copyfile(store.root / known, copy)
-        return plan_steps(Store(Path(folder)), sections, until)
 
 
 def plan(store: Store, steps: Sequence[Step]) -> list[Planned]:

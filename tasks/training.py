@@ -132,7 +132,7 @@ def _commit_new(job: Job, spec: TrainSpec, committed: set[str]) -> None:
             committed.add(path.name)
 
 
-def draws(run_key: str, spec: TrainSpec, first_step: int, last_step: int) -> Iterator[Row]:
+def draws(training_key: str, spec: TrainSpec, first_step: int, last_step: int) -> Iterator[Row]:
     """Say which windows of the training split the steps first_step to last_step read."""
     context_length, batch_size = spec.model.context_length, spec.train.batch_size
     n_windows = count_windows(TokenShards(spec.shards_dir, "train").n_tokens, context_length)
@@ -140,7 +140,7 @@ def draws(run_key: str, spec: TrainSpec, first_step: int, last_step: int) -> Ite
     for step in range(first_step, last_step + 1):
         for index in range((step - 1) * batch_size, step * batch_size):
             yield {
-                "run_key": run_key,
+                "training_key": training_key,
                 "step": step,
                 "window_id": order.window(index),
                 "context_length": context_length,

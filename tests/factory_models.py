@@ -31,9 +31,15 @@ def _curve(stage: str, name: str, steps: int) -> Rows:
     return rows
 
 
-def _draws(run_key: str, steps: Iterable[int], n_windows: int) -> Rows:
+def _draws(training_key: str, steps: Iterable[int], n_windows: int) -> Rows:
     return [
-        row("draws", run_key=run_key, step=step, window_id=step % n_windows, context_length=32)
+        row(
+            "draws",
+            training_key=training_key,
+            step=step,
+            window_id=step % n_windows,
+            context_length=32,
+        )
         for step in steps
     ]
 

@@ -209,7 +209,7 @@ _TABLES = (
         "draws",
         "Which windows of the training split each step of pretraining or of the sweep read; a checkpoint holds those since the one before it.",
         """
-        run_key text key of the training step, pretrain or sweep, that read it
+        training_key text key of the training step, pretrain or sweep, that read it
         step int optimiser step, counted from 1
         window_id int number of the window: tokens [window * context_length, that + context_length]
         context_length int targets in a window

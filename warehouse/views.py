@@ -266,7 +266,7 @@ _READS = View(
         """
         doc_id text the document
         tokens_key text key of the token shards it was read from
-        run_key text key of the training step, pretrain or sweep, that read it
+        training_key text key of the training step, pretrain or sweep, that read it
         step int optimiser step that read it
         window_id int number of the window in the training split
         """,
@@ -288,7 +288,7 @@ _READS = View(
         WHERE s.split = 'train'
     ),
     drawn AS (
-        SELECT DISTINCT l.parent_key AS tokens_key, d.run_key, d.step, d.window_id,
+        SELECT DISTINCT l.parent_key AS tokens_key, d.training_key, d.step, d.window_id,
             d.context_length
         FROM all_draws AS d
         JOIN lineage AS l ON l.child_key = d.artifact AND l.parent_kind = 'tokens'
@@ -299,7 +299,7 @@ _READS = View(
                 AS window_id
         FROM places JOIN (SELECT DISTINCT tokens_key, context_length FROM drawn) USING (tokens_key)
     )
-    SELECT p.doc_id, p.tokens_key, d.run_key, d.step, d.window_id
+    SELECT p.doc_id, p.tokens_key, d.training_key, d.step, d.window_id
     FROM parts AS p JOIN drawn AS d USING (tokens_key, context_length, window_id)
     """,
 )

@@ -19,11 +19,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from harness import ROOT, peer_environment
 
-ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("C2M_SHARED_DATA", ROOT.parent / "shared" / "data"))
 WORK = ROOT / ".benchmarks" / "tokenizer"
-PEERS = ROOT / ".venv-bench-tokenizer"
 PACKAGES = ["gigatoken", "tokenizers", "rustbpe", "tiktoken", "numpy"]
 SEPARATOR = "<|endoftext|>"
 _COLUMNS = ("text", "story")
@@ -80,13 +79,7 @@ def head(n_bytes: int) -> Path:
 
 def peers_python() -> Path:
     """Return the interpreter of the peers' environment, made at the first call."""
-    python = PEERS / "bin" / "python"
-    if not (PEERS / ".installed").exists():
-        print(f"installing {', '.join(PACKAGES)} into {PEERS.name}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", PEERS], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-U", *PACKAGES], check=True)
-        (PEERS / ".installed").touch()
-    return python
+    return peer_environment("tokenizer", *PACKAGES)
 
 
 def measure(script: Path, *arguments: object, peer: bool) -> dict:

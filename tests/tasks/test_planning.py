@@ -9,7 +9,7 @@ from tasks_bench import context_of, make_step
 from flows import recipe as recipes
 from tasks.graph import Ref, Step
 from tasks.opening import plan_steps
-from tasks.planning import find_steps, plan
+from tasks.planning import plan
 from tasks.stage import execute
 
 
@@ -56,19 +56,19 @@ def test_plan_writes_nothing(bench, sections):
     (bench.store.path_of(ref.kind, ref.key) / "value.txt").touch()  # would be hashed and noted
     before = everything(bench.store.root)
     assert [entry.state for entry in plan(bench.store, [step])] == ["cached"]
-    find_steps(bench.store, sections)
+    plan_steps(bench.store, sections, remember=False)
     assert everything(bench.store.root) == before
 
 
-def test_find_steps_are_those_of_a_run_and_use_what_the_store_has_hashed(bench, sections):
+def test_steps_of_a_plan_are_those_of_a_run_and_use_what_the_store_has_hashed(bench, sections):
     steps = plan_steps(bench.store, sections)
-    assert find_steps(bench.store, sections) == steps
+    assert plan_steps(bench.store, sections, remember=False) == steps
     remembered = bench.store.root / "cache" / "hashes.json"
     ((path, stat),) = json.loads(remembered.read_text()).items()
     remembered.write_text(json.dumps({path: [*stat[:3], "from the store"]}))
     (source,) = [
         entry
-        for step in find_steps(bench.store, sections, "classifiers")
+        for step in plan_steps(bench.store, sections, "classifiers", remember=False)
         for entries in step.inputs.values()
         for entry in entries
         if not isinstance(entry, Ref)

@@ -158,7 +158,10 @@ def test_draws_of_the_checkpoints_are_the_windows_that_every_step_read(job, spec
     drawn = {}
     for artifact in job.store.artifacts():
         for row in read_rows(artifact.path / "draws.parquet"):
-            assert (row["run_key"], row["context_length"]) == (job.spec.key, MODEL.context_length)
+            assert (row["training_key"], row["context_length"]) == (
+                job.spec.key,
+                MODEL.context_length,
+            )
             start = row["window_id"] * MODEL.context_length
             drawn.setdefault(row["step"], []).append(shards.read(start, MODEL.context_length + 1))
     assert sorted(drawn) == list(range(1, TRAIN.steps + 1))

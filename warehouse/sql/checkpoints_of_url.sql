@@ -1,17 +1,17 @@
 -- Which checkpoints and models read this page in training, and in which step first? Set url to its URL.
 WITH RECURSIVE first_reads AS (
-    SELECT run_key, tokens_key, doc_id, min(step) AS first_step
+    SELECT training_key, tokens_key, doc_id, min(step) AS first_step
     FROM reads
     WHERE doc_id IN (SELECT record_id FROM all_records WHERE url = $url)
-    GROUP BY run_key, tokens_key, doc_id
+    GROUP BY training_key, tokens_key, doc_id
 ),
 trained AS (
     SELECT d.artifact AS key, f.doc_id, f.tokens_key, f.first_step
-    FROM first_reads AS f JOIN all_draws AS d USING (run_key)
+    FROM first_reads AS f JOIN all_draws AS d USING (training_key)
     GROUP BY d.artifact, f.doc_id, f.tokens_key, f.first_step
     HAVING max(d.step) >= f.first_step
     UNION
-    SELECT run_key, doc_id, tokens_key, first_step FROM first_reads
+    SELECT training_key, doc_id, tokens_key, first_step FROM first_reads
     UNION
     SELECT l.child_key, t.doc_id, t.tokens_key, t.first_step
     FROM trained AS t JOIN lineage AS l ON l.parent_key = t.key

@@ -5,16 +5,16 @@ WITH RECURSIVE ancestors AS (
     SELECT parent_key FROM lineage JOIN ancestors ON child_key = key WHERE parent_key <> ''
 ),
 trainings AS (
-    SELECT run_key, max(step) AS last_step
+    SELECT training_key, max(step) AS last_step
     FROM all_draws WHERE artifact IN (SELECT key FROM ancestors)
-    GROUP BY run_key
+    GROUP BY training_key
     UNION
-    SELECT run_key, max(step) FROM all_draws WHERE run_key IN (SELECT key FROM ancestors)
-    GROUP BY run_key
+    SELECT training_key, max(step) FROM all_draws WHERE training_key IN (SELECT key FROM ancestors)
+    GROUP BY training_key
 ),
 seen AS (
     SELECT doc_id, tokens_key, count(*) AS n_reads, min(step) AS first_step
-    FROM reads JOIN trainings USING (run_key)
+    FROM reads JOIN trainings USING (training_key)
     WHERE step <= last_step
     GROUP BY doc_id, tokens_key
 )

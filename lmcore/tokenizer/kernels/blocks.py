@@ -92,22 +92,33 @@ def is_space_or_end(text: Span, here: int, stop: int, table: Span) -> int:
 
 
 @inlined
+def _is_short_contraction(letter: int) -> bool:
+    """Return whether a lower-case letter is one of sdmt."""
+    return letter == 0x73 or letter == 0x64 or letter == 0x6D or letter == 0x74
+
+
+@inlined
+def _is_long_contraction(first: int, second: int) -> bool:
+    """Return whether two lower-case letters are ll, ve or re."""
+    return (
+        (first == 0x6C and second == 0x6C)
+        or (first == 0x76 and second == 0x65)
+        or (first == 0x72 and second == 0x65)
+    )
+
+
+@inlined
 def contraction_bytes(text: Span, here: int, stop: int) -> int:
     """Return the bytes of `'(?:[sdmt]|ll|ve|re)` at an apostrophe, 0 where none is."""
     if here + 1 >= stop:
         return 0
     first = load8(text, here + 1)
-    if first == 0x73 or first == 0x64 or first == 0x6D or first == 0x74:
+    if _is_short_contraction(first):
         return 2
     if here + 2 >= stop:
         return 0
     second = load8(text, here + 2)
-    is_long = (
-        (first == 0x6C and second == 0x6C)
-        or (first == 0x76 and second == 0x65)
-        or (first == 0x72 and second == 0x65)
-    )
-    return 3 if is_long else 0
+    return 3 if _is_long_contraction(first, second) else 0
 
 
 @inlined
@@ -124,17 +135,12 @@ def any_case_contraction_bytes(text: Span, here: int, stop: int) -> int:
     if first < 0x41:
         return 0
     first |= 0x20
-    if first == 0x73 or first == 0x64 or first == 0x6D or first == 0x74:
+    if _is_short_contraction(first):
         return 2
     if here + 2 >= stop or second < 0x41:
         return 0
     second |= 0x20
-    is_long = (
-        (first == 0x6C and second == 0x6C)
-        or (first == 0x76 and second == 0x65)
-        or (first == 0x72 and second == 0x65)
-    )
-    return 3 if is_long else 0
+    return 3 if _is_long_contraction(first, second) else 0
 
 
 @inlined

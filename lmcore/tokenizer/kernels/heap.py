@@ -68,6 +68,12 @@ def _is_above(
     return order > 0
 
 
+@inlined
+def _store_entry(heap: Span, place: int, count: int, pair: int) -> None:
+    store64(heap, place * HEAP_BYTES, count)
+    store64(heap, place * HEAP_BYTES + 8, pair)
+
+
 @called
 def push(
     heap: Span, size: int, count: int, pair: int, pairs: Span, tokens: Span, data: Span, rule: int
@@ -80,11 +86,9 @@ def push(
         other_count, other = load64(heap, at), load64(heap, at + 8)
         if not _is_above(count, pair, other_count, other, pairs, tokens, data, rule):
             break
-        store64(heap, place * HEAP_BYTES, other_count)
-        store64(heap, place * HEAP_BYTES + 8, other)
+        _store_entry(heap, place, other_count, other)
         place = parent
-    store64(heap, place * HEAP_BYTES, count)
-    store64(heap, place * HEAP_BYTES + 8, pair)
+    _store_entry(heap, place, count, pair)
 
 
 @called
@@ -105,8 +109,6 @@ def sink(
                 child, child_count, other = child + 1, next_count, following
         if not _is_above(child_count, other, count, pair, pairs, tokens, data, rule):
             break
-        store64(heap, place * HEAP_BYTES, child_count)
-        store64(heap, place * HEAP_BYTES + 8, other)
+        _store_entry(heap, place, child_count, other)
         place = child
-    store64(heap, place * HEAP_BYTES, count)
-    store64(heap, place * HEAP_BYTES + 8, pair)
+    _store_entry(heap, place, count, pair)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from lmcore.tokenizer.kernels import compiling
+from lmcore.kernels import compiling
 
 if TYPE_CHECKING:
     from lmcore.tokenizer.encoder import Encoder
 
+_MODULE: Final = "lmcore.tokenizer.kernels.encode"
 WARM_BYTES: Final = 1 << 22
 COLD_BYTES: Final = 1 << 23
 LOADED_BYTES: Final = 1 << 30
@@ -36,7 +37,7 @@ def is_worth_while(n_bytes: int) -> bool:
     """Return whether kernels should be used once so much text has been, or is to be, dealt with."""
     if n_bytes <= WARM_BYTES or not compiling.is_installed():
         return False
-    if n_bytes <= COLD_BYTES and not compiling.is_compiled("encode"):
+    if n_bytes <= COLD_BYTES and not compiling.is_compiled(_MODULE):
         return False
     return _has_room()
 
@@ -62,7 +63,7 @@ class CompiledEncoder:
         self, pattern: str, byte_ids: list[int], merges: Sequence[tuple[int, int, int]]
     ) -> None:
         """Take the pattern, the ids of the bytes, and (left, right, new) in order of rank."""
-        compiling.announce("encode")
+        compiling.announce("the tokenizer's encoder, about 15 s", _MODULE)
         from lmcore.tokenizer.encoder import Encoder, MergeTable  # loads kernels
 
         rows = np.array(merges, np.int64).reshape(-1, 3)

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from lmcore.kernels.keys import LENGTH_MASK
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.kernels import count as kernels
-from lmcore.tokenizer.kernels.keys import LENGTH_MASK
 from lmcore.tokenizer.pretokenize import encode_utf8
 from lmcore.tokenizer.scanner import make_scanner, split_specials, to_block
 

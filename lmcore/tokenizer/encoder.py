@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from lmcore.kernels.memory import PADDING
 from lmcore.tokenizer.kernels import encode as kernels
-from lmcore.tokenizer.kernels.memory import PADDING
 from lmcore.tokenizer.kernels.merge_word import (
     LONG_WORK_BYTES,
     N_BYTES,

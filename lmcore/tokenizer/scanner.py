@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
+from lmcore.kernels.memory import PADDING
 from lmcore.tokenizer.config import CUSTOM
 from lmcore.tokenizer.kernels.characters import character_flags
-from lmcore.tokenizer.kernels.memory import PADDING
 from lmcore.tokenizer.kernels.scan_gpt2 import scan_gpt2
 from lmcore.tokenizer.kernels.scan_words import scan_words
 from lmcore.tokenizer.pretokenize import compile_pattern, pieces

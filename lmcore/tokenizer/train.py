@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from lmcore.errors import InputError
+from lmcore.kernels import compiling
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokenizer.config import N_BYTES, TokenizerConfig
-from lmcore.tokenizer.kernels import compiling
 from lmcore.tokenizer.plain_train import PlainMerger
 from lmcore.tokenizer.pretokenize import encode_utf8, text_pretokens
 
@@ -29,6 +29,7 @@ Merges = list[tuple[bytes, bytes]]
 Progress = Callable[[str, int, int], None]
 """What is being done ("bytes counted" or "merges"), how many, and of how many (0: unknown)."""
 
+_MODULES: Final = ("lmcore.tokenizer.kernels.count", "lmcore.tokenizer.kernels.merge")
 WARM_CHARS: Final = 1 << 22
 COLD_CHARS: Final = 1 << 24
 """Text that is dealt with in plain Python: about 1 s and 5 s, while kernels load or are compiled."""
@@ -101,7 +102,7 @@ def _plain_chars() -> int:
     """Return how much text plain Python deals with sooner than kernels would."""
     if not compiling.is_installed():
         return 1 << 62
-    return WARM_CHARS if compiling.is_compiled("count", "merge") else COLD_CHARS
+    return WARM_CHARS if compiling.is_compiled(*_MODULES) else COLD_CHARS
 
 
 def _n_merges(config: TokenizerConfig) -> int:
@@ -111,7 +112,7 @@ def _n_merges(config: TokenizerConfig) -> int:
 def _train_compiled(
     texts: Iterator[str | bytes], config: TokenizerConfig, workers: int, progress: Progress | None
 ) -> Tokenizer:
-    compiling.announce("count", "merge")
+    compiling.announce("the tokenizer's trainer, about 20 s", *_MODULES)
     from lmcore.tokenizer.counter import count_texts  # loads kernels
     from lmcore.tokenizer.merger import merge_counts  # loads kernels
 

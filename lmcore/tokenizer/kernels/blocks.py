@@ -5,9 +5,8 @@ a character is carried from one block to the next. In a mask, bit i stands for b
 every byte of a character has the bits of the character.
 """
 
-from lmcore.tokenizer.kernels.characters import LETTER, NUMBER, SPACE, flags_at
-from lmcore.tokenizer.kernels.compiling import inlined
-from lmcore.tokenizer.kernels.memory import (
+from lmcore.kernels.compiling import inlined
+from lmcore.kernels.memory import (
     Span,
     apostrophe_mask,
     blank_mask,
@@ -21,6 +20,7 @@ from lmcore.tokenizer.kernels.memory import (
     store64,
     trailing_zeros,
 )
+from lmcore.tokenizer.kernels.characters import LETTER, NUMBER, SPACE, flags_at
 
 BLOCK: int = 64
 

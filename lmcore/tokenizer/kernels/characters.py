@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import regex
 
-from lmcore.tokenizer.kernels.compiling import cache_directory, inlined
-from lmcore.tokenizer.kernels.memory import Span, load8
+from lmcore.kernels.compiling import cache_directory, inlined
+from lmcore.kernels.memory import Span, load8
 
 LETTER: Final = 1
 NUMBER: Final = 2
@@ -46,7 +46,7 @@ _SURROGATES: Final = range(0xD800, 0xE000)
 @functools.cache
 def character_flags() -> np.ndarray:
     """Return the flags of every code point (uint8), 0 for those that are none of these."""
-    path = cache_directory() / f"characters-{regex.__version__}.npy"
+    path = cache_directory(Path(__file__).parent) / f"characters-{regex.__version__}.npy"
     try:
         flags: np.ndarray = np.load(path)
         if flags.shape == (_N_CODE_POINTS,) and flags.dtype == np.uint8:

@@ -12,15 +12,15 @@ from typing import Final
 
 import numpy as np
 
-from lmcore.tokenizer.kernels.compiling import inlined, kernel
-from lmcore.tokenizer.kernels.keys import (
+from lmcore.kernels.compiling import inlined, kernel
+from lmcore.kernels.keys import (
     LENGTH_MASK,
     copy_bytes,
     key_of,
     same_bytes,
     slot_of,
 )
-from lmcore.tokenizer.kernels.memory import (
+from lmcore.kernels.memory import (
     Span,
     load64,
     prefetch,

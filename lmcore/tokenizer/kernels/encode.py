@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from lmcore.tokenizer.kernels.compiling import called, inlined, kernel
-from lmcore.tokenizer.kernels.keys import LENGTH_MASK, copy_bytes, key_of, same_bytes, slot_of
-from lmcore.tokenizer.kernels.memory import (
+from lmcore.kernels.compiling import called, inlined, kernel
+from lmcore.kernels.keys import LENGTH_MASK, copy_bytes, key_of, same_bytes, slot_of
+from lmcore.kernels.memory import (
     Span,
     load32,
     load64,

@@ -6,8 +6,8 @@ pairs: by their bytes, greatest first, or by their order, smallest first.
 
 from typing import Final
 
-from lmcore.tokenizer.kernels.compiling import called, inlined
-from lmcore.tokenizer.kernels.memory import Span, load8, load32, load64, store64
+from lmcore.kernels.compiling import called, inlined
+from lmcore.kernels.memory import Span, load8, load32, load64, store64
 
 TOKEN_BYTES: Final = 32
 LENGTH, OFFSET, PREFIX, ORDER = 0, 8, 16, 24

@@ -23,7 +23,19 @@ from typing import Final
 
 import numpy as np
 
-from lmcore.tokenizer.kernels.compiling import inlined, kernel
+from lmcore.kernels.compiling import inlined, kernel
+from lmcore.kernels.memory import (
+    Span,
+    load8,
+    load32,
+    load64,
+    prefetch,
+    shift_right,
+    span_of,
+    store8,
+    store32,
+    store64,
+)
 from lmcore.tokenizer.kernels.heap import (
     COUNT,
     HEAP_BYTES,
@@ -38,18 +50,6 @@ from lmcore.tokenizer.kernels.heap import (
     N,
     push,
     sink,
-)
-from lmcore.tokenizer.kernels.memory import (
-    Span,
-    load8,
-    load32,
-    load64,
-    prefetch,
-    shift_right,
-    span_of,
-    store8,
-    store32,
-    store64,
 )
 from lmcore.tokenizer.kernels.pair_index import (
     BYTES_USED,

@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from lmcore.tokenizer.kernels.compiling import called, inlined, kernel
-from lmcore.tokenizer.kernels.memory import (
+from lmcore.kernels.compiling import called, inlined, kernel
+from lmcore.kernels.memory import (
     Span,
     fold_product,
     load8,

@@ -11,7 +11,17 @@ from typing import Final
 
 import numpy as np
 
-from lmcore.tokenizer.kernels.compiling import inlined, kernel
+from lmcore.kernels.compiling import inlined, kernel
+from lmcore.kernels.memory import (
+    Span,
+    load8,
+    load32,
+    load64,
+    shift_right,
+    span_of,
+    store32,
+    store64,
+)
 from lmcore.tokenizer.kernels.count import ENTRY_BYTES, length_of
 from lmcore.tokenizer.kernels.heap import (
     COUNT,
@@ -22,16 +32,6 @@ from lmcore.tokenizer.kernels.heap import (
     TOKEN_BYTES,
     N,
     push,
-)
-from lmcore.tokenizer.kernels.memory import (
-    Span,
-    load8,
-    load32,
-    load64,
-    shift_right,
-    span_of,
-    store32,
-    store64,
 )
 
 NONE: Final = 0xFFFFFFFF

@@ -16,6 +16,15 @@ count as characters of no class.
 
 import numpy as np
 
+from lmcore.kernels.compiling import inlined, kernel
+from lmcore.kernels.memory import (
+    Span,
+    load64,
+    shift_right,
+    span_of,
+    store64,
+    trailing_zeros,
+)
 from lmcore.tokenizer.kernels.blocks import (
     class_masks,
     contraction_bytes,
@@ -24,15 +33,6 @@ from lmcore.tokenizer.kernels.blocks import (
     low_bits,
     masks_of_ascii,
     write_ends,
-)
-from lmcore.tokenizer.kernels.compiling import inlined, kernel
-from lmcore.tokenizer.kernels.memory import (
-    Span,
-    load64,
-    shift_right,
-    span_of,
-    store64,
-    trailing_zeros,
 )
 
 

@@ -8,6 +8,8 @@ O as well; the backtracking that this needs is one comparison, as `_word_end` sh
 `scan_words` around such characters; every character is looked at three times at most.
 """
 
+from lmcore.kernels.compiling import called, inlined
+from lmcore.kernels.memory import Span, load8
 from lmcore.tokenizer.kernels.blocks import any_case_contraction_bytes
 from lmcore.tokenizer.kernels.characters import (
     BOTH,
@@ -20,8 +22,6 @@ from lmcore.tokenizer.kernels.characters import (
     UPPER,
     flags_at,
 )
-from lmcore.tokenizer.kernels.compiling import called, inlined
-from lmcore.tokenizer.kernels.memory import Span, load8
 
 
 @called

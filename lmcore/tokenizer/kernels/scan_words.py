@@ -23,24 +23,8 @@ any start of a pre-token with nothing carried, because the patterns look ahead b
 
 import numpy as np
 
-from lmcore.tokenizer.kernels.blocks import (
-    any_case_contraction_bytes,
-    is_space_or_end,
-    last_of_runs,
-    low_bits,
-    write_ends,
-)
-from lmcore.tokenizer.kernels.characters import (
-    BOTH,
-    LETTER,
-    NEWLINE,
-    NUMBER,
-    SPACE,
-    UPPER,
-    flags_at,
-)
-from lmcore.tokenizer.kernels.compiling import called, inlined, kernel
-from lmcore.tokenizer.kernels.memory import (
+from lmcore.kernels.compiling import called, inlined, kernel
+from lmcore.kernels.memory import (
     Span,
     apostrophe_mask,
     blank_mask,
@@ -56,6 +40,22 @@ from lmcore.tokenizer.kernels.memory import (
     store64,
     trailing_zeros,
     upper_mask,
+)
+from lmcore.tokenizer.kernels.blocks import (
+    any_case_contraction_bytes,
+    is_space_or_end,
+    last_of_runs,
+    low_bits,
+    write_ends,
+)
+from lmcore.tokenizer.kernels.characters import (
+    BOTH,
+    LETTER,
+    NEWLINE,
+    NUMBER,
+    SPACE,
+    UPPER,
+    flags_at,
 )
 from lmcore.tokenizer.kernels.scan_o200k import o200k_end
 

@@ -20,9 +20,9 @@ from lmcore.tokenizer.reference import encode_reference, train_reference
 
 pytest.importorskip("numba")
 
+from lmcore.kernels import compiling
 from lmcore.tokenizer import compiled, encoder, merger, scanner, train
 from lmcore.tokenizer.counter import count_texts
-from lmcore.tokenizer.kernels import compiling
 from lmcore.tokenizer.train import count_pretokens, train_bpe
 
 # What meets at the rules of all four patterns, and characters of every kind they tell apart.
@@ -219,7 +219,7 @@ CHECKED = """
 import random
 from lmcore.tokenizer import compiled, train
 from lmcore.tokenizer.config import PATTERNS, TokenizerConfig
-from lmcore.tokenizer.kernels import compiling
+from lmcore.kernels import compiling
 from lmcore.tokenizer.reference import encode_reference, train_reference
 import lmcore.tokenizer.bpe
 import test_kernels as fuzz
@@ -260,8 +260,8 @@ def test_fuzz_with_every_memory_access_checked():
 def test_memory_outside_of_a_span_raises_where_checked():
     code = (
         "import numpy as np\n"
-        "from lmcore.tokenizer.kernels.compiling import kernel\n"
-        "from lmcore.tokenizer.kernels.memory import load64, span_of\n"
+        "from lmcore.kernels.compiling import kernel\n"
+        "from lmcore.kernels.memory import load64, span_of\n"
         "def load(array, offset):\n"
         "    return load64(span_of(array), offset)\n"
         "import numba\n"

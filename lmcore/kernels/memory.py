@@ -27,7 +27,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from lmcore.tokenizer.kernels.compiling import CHECKED, inlined
+from lmcore.kernels.compiling import CHECKED, inlined
 
 PADDING: Final = 128
 """Bytes after the text that may be loaded, though they are never part of a result."""

@@ -8,8 +8,8 @@ two in size and at most half full.
 
 from typing import Final
 
-from lmcore.tokenizer.kernels.compiling import inlined
-from lmcore.tokenizer.kernels.memory import (
+from lmcore.kernels.compiling import inlined
+from lmcore.kernels.memory import (
     Span,
     fold_product,
     load8,

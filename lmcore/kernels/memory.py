@@ -10,6 +10,9 @@ Invariants, for every kernel of this package:
 - Kernels never allocate. One that runs out of room stops before the step that needs it and says
   so; its owner in Python makes room and calls again.
 - All integers are int64; masks are 64 bits in an int64, shifted right with `shift_right` alone.
+- What two threads may write is read with `load_shared` and written with `publish`, `claim` and
+  `add_shared`, at offsets that are multiples of 8 of an array that numpy made. Whatever a thread
+  stored before it published a value is there for those that load the value.
 - Text is followed by `PADDING` bytes of the same span, so that wide loads may start anywhere in it.
 
 With NUMBA_BOUNDSCHECK=1, numba's own switch, every load and store is checked against its span and
@@ -124,6 +127,52 @@ def prefetch(typing_context: Any, span: Any, offset: Any) -> Signature:
         return context.get_dummy_value()
 
     return types.void(_SPAN, types.int64), generate
+
+
+@instruction
+def load_shared(typing_context: Any, span: Any, offset: Any) -> Signature:
+    """Return the 64 bits at an offset that another thread may publish."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(_pointer(context, builder, arguments, 8, _INT), "acquire", 8)
+
+    return types.int64(_SPAN, types.int64), generate
+
+
+@instruction
+def publish(typing_context: Any, span: Any, offset: Any, value: Any) -> Signature:
+    """Write 64 bits at an offset, after everything that this thread has stored before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(context, builder, arguments, 8, _INT)
+        builder.store_atomic(arguments[2], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(_SPAN, types.int64, types.int64), generate
+
+
+@instruction
+def claim(typing_context: Any, span: Any, offset: Any, value: Any) -> Signature:
+    """Write 64 bits where 0 stands; return 1, or 0 where another thread was first."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(context, builder, arguments, 8, _INT)
+        zero = ir.Constant(_INT, 0)
+        swapped = builder.cmpxchg(pointer, zero, arguments[2], "acq_rel", "acquire")
+        return builder.zext(builder.extract_value(swapped, 1), _INT)
+
+    return types.int64(_SPAN, types.int64, types.int64), generate
+
+
+@instruction
+def add_shared(typing_context: Any, span: Any, offset: Any, value: Any) -> Signature:
+    """Add to the 64 bits at an offset in one step; return what stood there before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(context, builder, arguments, 8, _INT)
+        return builder.atomic_rmw("add", pointer, arguments[2], "monotonic")
+
+    return types.int64(_SPAN, types.int64, types.int64), generate
 
 
 @instruction

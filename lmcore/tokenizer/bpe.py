@@ -9,6 +9,7 @@ then the special tokens. The constructor takes any other layout (GPT-2's, CS336'
 """
 
 import codecs
+import functools
 import logging
 import os
 import random
@@ -140,8 +141,9 @@ class Tokenizer:
         for text in waiting:
             compiled = self._compiled or self._compile_for(len(text))
             if compiled is not None:
-                rest = (self._parts(other, specials) for other in chain([text], waiting))
-                yield from compiled.encode_all(rest, workers or os.cpu_count() or 1)
+                to_parts = functools.partial(self._parts, specials=specials)
+                rest = chain([text], waiting)
+                yield from compiled.encode_all(rest, to_parts, workers or os.cpu_count() or 1)
                 return
             ids = self._plain_ids(text_pretokens(text, self.pattern, specials))
             yield np.fromiter(ids, np.uint32)

@@ -26,7 +26,7 @@ WARM_BYTES: Final = 1 << 22
 COLD_BYTES: Final = 1 << 23
 LOADED_BYTES: Final = 1 << 30
 """Address space that numba and LLVM are given to load in; they map some 0.5 GB."""
-BATCH_BYTES: Final = 1 << 20
+BATCH_CHARS: Final = 1 << 20
 """Text of one call of an encoder: enough to make the calls cheap, little enough to share out."""
 
 Part = tuple[bytes, int]
@@ -57,18 +57,20 @@ def _has_room() -> bool:
 
 
 class CompiledEncoder:
-    """Encoders of one tokenizer, one for each thread at work, sharing its merges."""
+    """Encoders of one tokenizer, one for each thread at work, sharing merges and cache."""
 
     def __init__(
         self, pattern: str, byte_ids: list[int], merges: Sequence[tuple[int, int, int]]
     ) -> None:
         """Take the pattern, the ids of the bytes, and (left, right, new) in order of rank."""
         compiling.announce("the tokenizer's encoder, about 15 s", _MODULE)
-        from lmcore.tokenizer.encoder import Encoder, MergeTable  # loads kernels
+        from lmcore.tokenizer.encoder import Encoder, MergeTable, PretokenCache  # loads kernels
 
         rows = np.array(merges, np.int64).reshape(-1, 3)
         table = MergeTable(byte_ids, rows)
-        self._make: Callable[[], Encoder] = functools.partial(Encoder, pattern, table)
+        self._make: Callable[[], Encoder] = functools.partial(
+            Encoder, pattern, table, PretokenCache()
+        )
         self._idle: list[Encoder] = []
         self._lock = threading.Lock()
 
@@ -91,38 +93,47 @@ class CompiledEncoder:
         with self.encoder() as encoder:
             return encoder.encode(parts)
 
-    def encode_all(self, texts: Iterable[Sequence[Part]], workers: int) -> Iterator[np.ndarray]:
-        """Yield the ids of each text (a list of parts), in order, several batches at a time."""
-        batches = _batches(texts)
+    def encode_all(
+        self, texts: Iterable[str], to_parts: Callable[[str], Sequence[Part]], workers: int
+    ) -> Iterator[np.ndarray]:
+        """Yield the ids of each text, in order, several batches at a time.
+
+        A thread turns its texts into parts itself: the interpreter's lock is held for that, and
+        a thread that did it for all would keep the others from entering their kernels.
+        """
+        encode = functools.partial(self._encode_batch, to_parts)
         if workers == 1:
-            for batch in batches:
-                yield from self._encode_batch(batch)
+            for batch in _batches(texts):
+                yield from encode(batch)
             return
         with ThreadPoolExecutor(workers) as pool:
             waiting: list[Future[list[np.ndarray]]] = []
-            for batch in batches:
-                waiting.append(pool.submit(self._encode_batch, batch))
+            for batch in _batches(texts):
+                waiting.append(pool.submit(encode, batch))
                 if len(waiting) > 2 * workers:
                     yield from waiting.pop(0).result()
             for future in waiting:
                 yield from future.result()
 
-    def _encode_batch(self, texts: list[Sequence[Part]]) -> list[np.ndarray]:
-        ids, marks = self.encode([part for text in texts for part in text])
-        last = np.cumsum([len(text) for text in texts]) - 1
+    def _encode_batch(
+        self, to_parts: Callable[[str], Sequence[Part]], texts: list[str]
+    ) -> list[np.ndarray]:
+        parts = [to_parts(text) for text in texts]
+        ids, marks = self.encode([part for text in parts for part in text])
+        last = np.cumsum([len(text) for text in parts]) - 1
         ends = [0, *marks[last].tolist()]
         return [ids[a:b] for a, b in pairwise(ends)]
 
 
-def _batches(texts: Iterable[Sequence[Part]]) -> Iterator[list[Sequence[Part]]]:
-    """Yield texts together until they hold `BATCH_BYTES`."""
-    batch: list[Sequence[Part]] = []
-    n_bytes = 0
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Yield texts together until they hold `BATCH_CHARS`."""
+    batch: list[str] = []
+    n_chars = 0
     for text in texts:
         batch.append(text)
-        n_bytes += sum(len(data) for data, _ in text)
-        if n_bytes >= BATCH_BYTES:
+        n_chars += len(text)
+        if n_chars >= BATCH_CHARS:
             yield batch
-            batch, n_bytes = [], 0
+            batch, n_chars = [], 0
     if batch:
         yield batch

@@ -1,11 +1,13 @@
 """Ids of blocks of text: owns the cache and the work space of the compiled encoder.
 
 One encoder serves one thread at a time. Its buffers are used for every call, because memory that
-is touched for the first time costs more than the work on it. What it keeps is bounded: at most `MOST_ENTRIES` of 32
-bytes, half of them used, and a pool of the same size; when it is full it starts again empty, so
-that it follows the text. What is in it never changes a result.
+is touched for the first time costs more than the work on it. The encoders of a tokenizer share one
+cache, so that no thread merges what another has merged. What it keeps is bounded: at most
+`MOST_ENTRIES` of 32 bytes, half of them used, and a pool of a quarter of their size; when it is
+full it starts again empty, so that it follows the text. What is in it never changes a result.
 """
 
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -40,19 +42,68 @@ class MergeTable:
         build_byte_ranks(self.table, self.byte_ids)
 
 
-class Encoder:
-    """A scanner, a cache of pre-tokens and the space to merge the others in."""
+class _Entries:
+    """The arrays of a cache at one size."""
 
-    def __init__(self, pattern: str, merges: MergeTable) -> None:
-        self._merges = merges
+    def __init__(self, n_entries: int) -> None:
+        self.entries = np.zeros((n_entries, 4), np.int64)
+        self.pool = np.empty(_POOL_BYTES * n_entries, np.uint8)
+        self.counts = np.zeros(kernels.N_COUNTS, np.int64)
+
+    def is_nearly_full(self) -> bool:
+        n_used, pool_used = self.counts.tolist()
+        return n_used * 32 > 15 * len(self.entries) or pool_used * 4 > 3 * len(self.pool)
+
+
+class PretokenCache:
+    """The ids of the pre-tokens seen, for several threads at once.
+
+    A thread works with the arrays that `now` is when it begins a block. While they are moved to
+    larger ones, what others add to them is lost, which costs another merge and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self.now = _Entries(FIRST_ENTRIES)
+        self._lock = threading.Lock()
+        self._may_grow = True
+
+    def make_room(self) -> None:
+        """Move entries that are nearly full to larger arrays, or begin anew at the bound."""
+        before = self.now
+        if not self._may_grow or not before.is_nearly_full():
+            return
+        with self._lock:
+            if self.now is not before:
+                return  # another thread has made room
+            try:
+                self.now = self._larger(before)
+            except MemoryError:  # the process may not grow: what is kept stays
+                self._may_grow = False
+
+    def _larger(self, before: _Entries) -> _Entries:
+        n_entries = len(before.entries)
+        if n_entries >= MOST_ENTRIES:
+            return _Entries(n_entries)
+        after = _Entries(2 * n_entries)
+        after.counts[kernels.USED] = kernels.move_cache(before.entries, after.entries)
+        # Read after the entries: what they have in the pool lies below.
+        pool_used = min(int(before.counts[kernels.POOL_USED]), len(before.pool))
+        after.pool[:pool_used] = before.pool[:pool_used]
+        after.counts[kernels.POOL_USED] = pool_used
+        return after
+
+
+class Encoder:
+    """A scanner, a share in a cache of pre-tokens and the space to merge the others in."""
+
+    def __init__(self, pattern: str, merges: MergeTable, cache: PretokenCache) -> None:
+        self._merges, self._cache = merges, cache
         self._scanner = make_scanner(pattern)
         self._block = np.empty(0, np.uint8)
         self._out = np.empty(0, np.uint32)
         self._scratch = np.empty(kernels.SCRATCH, np.int64)
         self._long_work = np.empty(1 << 12, np.uint8)
         self._state = np.zeros(kernels.N_STATE, np.int64)
-        self._cache = np.zeros((FIRST_ENTRIES, 4), np.int64)
-        self._pool = np.empty(_POOL_BYTES * FIRST_ENTRIES, np.uint8)
 
     def encode(self, parts: Sequence[tuple[bytes, int]]) -> tuple[np.ndarray, np.ndarray]:
         """Return the ids (uint32) of the parts, and how many there are up to the end of each.
@@ -80,7 +131,7 @@ class Encoder:
             done = 0
             while done < n_ends:
                 done = self._run(block, segments, done, n_ends, out, marks)
-            self._make_room()
+            self._cache.make_room()
         self._run(block, segments, 0, 0, out, marks)  # what follows empty segments
         return out[: state[kernels.WRITTEN]].copy(), marks
 
@@ -93,32 +144,13 @@ class Encoder:
         out: np.ndarray,
         marks: np.ndarray,
     ) -> int:
+        cache = self._cache.now
         done = kernels.encode_pretokens(
-            block, segments, self._scanner.ends, done, n_ends, self._cache, self._pool,
-            self._merges.table, self._merges.byte_ids, self._scratch, self._long_work,
+            block, segments, self._scanner.ends, done, n_ends,
+            cache.entries, cache.pool, cache.counts, self._merges.table, self._merges.byte_ids, self._scratch, self._long_work,
             out, marks, self._state,
         )  # fmt: skip
         needed = int(self._state[kernels.NEEDED])
         if needed:
             self._long_work = np.empty(LONG_WORK_BYTES * needed + 64, np.uint8)
         return done
-
-    def _make_room(self) -> None:
-        """Move a cache that is nearly full to a larger one, or empty it at its bound."""
-        state, n_entries = self._state, len(self._cache)
-        is_full = state[kernels.USED] * 32 > 15 * n_entries
-        if not is_full and state[kernels.POOL_USED] * 4 <= 3 * len(self._pool):
-            return
-        try:
-            cache = np.zeros((2 * n_entries, 4), np.int64) if n_entries < MOST_ENTRIES else None
-            pool = np.empty(2 * len(self._pool), np.uint8)
-        except MemoryError:
-            cache = None  # the process may not grow
-        if cache is None:
-            self._cache[:] = 0
-            state[[kernels.USED, kernels.POOL_USED]] = 0
-            return
-        kernels.move_cache(self._cache, cache)
-        used = state[kernels.POOL_USED]
-        pool[:used] = self._pool[:used]
-        self._cache, self._pool = cache, pool

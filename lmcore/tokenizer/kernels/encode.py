@@ -7,6 +7,10 @@ front of its ids, to be compared. Longer than `SHORT_BYTES`: merged each time.
 Pre-tokens are taken 64 at a time, so that their entries are on their way before they are needed
 (see `count`). A full cache or pool only means that nothing more is kept; the owner makes room
 between calls.
+
+Several threads share a cache without locks. The high half of an entry's key is 0 until a thread
+claims the entry (`_CLAIMED`), and is published last, when all the rest can be read. A thread that
+meets a claimed entry takes it for another pre-token's: the worst is that one is kept twice.
 """
 
 from typing import Final
@@ -17,9 +21,13 @@ from lmcore.kernels.compiling import called, inlined, kernel
 from lmcore.kernels.keys import LENGTH_MASK, copy_bytes, key_of, same_bytes, slot_of
 from lmcore.kernels.memory import (
     Span,
+    add_shared,
+    claim,
     load32,
     load64,
+    load_shared,
     prefetch,
+    publish,
     shift_right,
     span_of,
     store32,
@@ -41,22 +49,30 @@ SCRATCH: Final = (_WORK + SHORT_WORK) // 8
 """int64 of scratch: what is pending, then the ids and the ranks of one short pre-token."""
 POOLED: Final = 4
 """Tag of an entry whose ids are in the pool; 1 to 3 is the number of ids in the entry."""
-USED, POOL_USED, SEGMENT, POSITION, WRITTEN, NEEDED = range(6)
-N_STATE: Final = 6
+USED, POOL_USED = range(2)
+"""Places in the counts of a cache: entries, and bytes of the pool."""
+N_COUNTS: Final = 2
+SEGMENT, POSITION, WRITTEN, NEEDED = range(4)
+N_STATE: Final = 4
+_CLAIMED: Final = -1
+"""High half of no key: a long one has its length there, which is below 2^56 - 1."""
 
 
 @kernel
-def move_cache(source: np.ndarray, target: np.ndarray) -> None:
-    """Put the entries of a cache into an empty one that is larger."""
+def move_cache(source: np.ndarray, target: np.ndarray) -> int:
+    """Put the entries of a cache into an empty one that is larger; return how many there were."""
     entries, others, mask = span_of(source), span_of(target), target.shape[0] - 1
+    n_entries = 0
     for at in range(0, source.shape[0] * ENTRY_BYTES, ENTRY_BYTES):
-        low, high = load64(entries, at), load64(entries, at + 8)
-        if high == 0:
+        high = load_shared(entries, at + 8)
+        if high == 0 or high == _CLAIMED:
             continue
-        slot = slot_of(low, high, mask) * ENTRY_BYTES
+        slot = slot_of(load64(entries, at), high, mask) * ENTRY_BYTES
         while load64(others, slot + 8):
             slot = slot + ENTRY_BYTES & mask * ENTRY_BYTES
         copy_bytes(others, slot, entries, at, ENTRY_BYTES)
+        n_entries += 1
+    return n_entries
 
 
 @kernel
@@ -68,6 +84,7 @@ def encode_pretokens(
     n_ends: int,
     cache: np.ndarray,  # int64 [capacity, 4]
     pool: np.ndarray,  # uint8
+    counts: np.ndarray,  # int64 [N_COUNTS]: what of cache and pool is used
     table: np.ndarray,  # int64 [capacity, 2]: see build_merge_table
     byte_ids: np.ndarray,  # int64 [256 + 65,536]: ids of bytes, ranks of pairs of bytes
     scratch: np.ndarray,  # int64 [SCRATCH]
@@ -82,7 +99,7 @@ def encode_pretokens(
     """
     words, stops, ids = span_of(text), span_of(ends), span_of(out)
     work, mask = span_of(scratch), cache.shape[0] - 1
-    entries, kept = span_of(cache), span_of(pool)
+    entries, kept, used = span_of(cache), span_of(pool), span_of(counts)
     merges, merges_mask = span_of(table), table.shape[0] - 1
     singles, long_span = span_of(byte_ids), span_of(long_work)
     rows, closed_at = span_of(segments), span_of(marks)
@@ -109,7 +126,7 @@ def encode_pretokens(
                     break
                 written = _miss(
                     words, entries, mask, kept, work, pending, merges, merges_mask, singles,
-                    long_span, ids, written, state,
+                    long_span, ids, written, used,
                 )  # fmt: skip
             done += 1
             here = next_here
@@ -184,7 +201,7 @@ def _find(text: Span, cache: Span, mask: int, pool: Span, work: Span, pending: i
     low, high = load64(work, pending), load64(work, pending + 8)
     entry = load64(work, pending + 16)
     while True:
-        found = load64(cache, entry + 8)
+        found = load_shared(cache, entry + 8)
         if found == high and load64(cache, entry) == low:
             if high >= 0:
                 return entry
@@ -227,7 +244,7 @@ def _miss(
     long_work: Span,
     out: Span,
     written: int,
-    state: np.ndarray,
+    counts: Span,
 ) -> int:
     """Merge a pre-token, write its ids and keep them where there is room."""
     start, n_bytes = load64(work, pending + 24), load64(work, pending + 32)
@@ -238,24 +255,27 @@ def _miss(
     n_ids = merge_short(text, start, n_bytes, merges, merges_mask, byte_ids, work, _WORK)
     for k in range(n_ids):
         store32(out, (written + k) * 4, load64(work, _WORK + k * 8))
-    entry, pool_used = load64(work, pending + 16), state[POOL_USED]
-    key_bytes = n_bytes + 7 & -8 if n_bytes > 15 else 0
-    if state[USED] * 2 > mask or pool_used + key_bytes + n_ids * 4 + 8 > pool[1]:
+    entry, key_bytes = load64(work, pending + 16), n_bytes + 7 & -8 if n_bytes > 15 else 0
+    is_pooled = n_ids >= POOLED or key_bytes > 0
+    if load_shared(counts, USED * 8) * 2 > mask or not claim(cache, entry + 8, _CLAIMED):
         return written + n_ids
-    store64(cache, entry, load64(work, pending))
-    store64(cache, entry + 8, load64(work, pending + 8))
-    state[USED] += 1
-    if n_ids < POOLED and not key_bytes:
-        more = load64(work, _WORK + 8) & 0xFFFFFFFF if n_ids > 1 else 0
+    value, more = n_ids << 56 | load64(work, _WORK), 0
+    if is_pooled:
+        pool_bytes = key_bytes + (n_ids * 4 + 7 & -8)
+        value, more = POOLED << 56 | n_ids, add_shared(counts, POOL_USED * 8, pool_bytes)
+        if more + pool_bytes > pool[1]:
+            publish(cache, entry + 8, 0)
+            return written + n_ids
+        if key_bytes:
+            copy_bytes(pool, more, text, start, n_bytes)
+        for k in range(n_ids):
+            store32(pool, more + key_bytes + k * 4, load64(work, _WORK + k * 8))
+    else:
+        more |= load64(work, _WORK + 8) & 0xFFFFFFFF if n_ids > 1 else 0
         more |= load64(work, _WORK + 16) << 32 if n_ids > 2 else 0
-        store64(cache, entry + 16, n_ids << 56 | load64(work, _WORK))
-        store64(cache, entry + 24, more)
-        return written + n_ids
-    store64(cache, entry + 16, POOLED << 56 | n_ids)
-    store64(cache, entry + 24, pool_used)
-    if key_bytes:
-        copy_bytes(pool, pool_used, text, start, n_bytes)
-    for k in range(n_ids):
-        store32(pool, pool_used + key_bytes + k * 4, load64(work, _WORK + k * 8))
-    state[POOL_USED] = pool_used + key_bytes + (n_ids * 4 + 7 & -8)
+    store64(cache, entry, load64(work, pending))
+    store64(cache, entry + 16, value)
+    store64(cache, entry + 24, more)
+    publish(cache, entry + 8, load64(work, pending + 8))
+    add_shared(counts, USED * 8, 1)
     return written + n_ids

@@ -262,3 +262,13 @@ apostrophe_mask = _block_mask(lambda builder, block: _equal(builder, block, 0x27
 slash_mask = _block_mask(lambda builder, block: _equal(builder, block, 0x2F))
 high_mask = _block_mask(lambda builder, block: builder.icmp_signed("<", block, _every(0)))
 """Bytes of characters beyond ASCII."""
+continuation_mask = _block_mask(lambda builder, block: builder.icmp_signed("<", block, _every(-64)))
+"""Bytes of a character beyond ASCII that are not its first."""
+two_byte_letter_mask = _block_mask(lambda builder, block: _between(builder, block, 0xD0, 2))
+"""First bytes of U+0400 to U+047F: letters, all of them (Cyrillic)."""
+three_byte_letter_mask = _block_mask(
+    lambda builder, block: builder.or_(
+        _between(builder, block, 0xE5, 5), _between(builder, block, 0xEB, 2)
+    )
+)
+"""First bytes of U+5000 to U+9FFF and U+B000 to U+CFFF: ideographs and Hangul."""

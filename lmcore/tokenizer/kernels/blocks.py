@@ -10,6 +10,7 @@ from lmcore.kernels.memory import (
     Span,
     apostrophe_mask,
     blank_mask,
+    continuation_mask,
     control_space_mask,
     count_bits,
     digit_mask,
@@ -18,7 +19,9 @@ from lmcore.kernels.memory import (
     load8,
     shift_right,
     store64,
+    three_byte_letter_mask,
     trailing_zeros,
+    two_byte_letter_mask,
 )
 from lmcore.tokenizer.kernels.characters import LETTER, NUMBER, SPACE, flags_at
 
@@ -41,6 +44,9 @@ def class_masks(text: Span, base: int, stop: int, table: Span) -> tuple[int, int
     space = (blank_mask(text, base) | control_space_mask(text, base)) & valid
     lead = valid
     high = high_mask(text, base) & valid
+    if high:
+        bits, behind = _letters_by_first_byte(text, base, valid)
+        letter, lead, high = letter | bits, lead & ~behind, high & ~bits
     while high:
         place = trailing_zeros(high)
         flags, n_bytes = flags_at(text, base + place, stop, table)
@@ -58,6 +64,19 @@ def class_masks(text: Span, base: int, stop: int, table: Span) -> tuple[int, int
         elif flags & SPACE:
             space |= bits
     return width, letter, number, space, lead
+
+
+@inlined
+def _letters_by_first_byte(text: Span, base: int, valid: int) -> tuple[int, int]:
+    """Return (bytes of characters that their first byte shows to be letters, those behind it).
+
+    Most of Chinese, Korean and Cyrillic at once, where each character took 15 cycles.
+    """
+    behind = continuation_mask(text, base) & valid
+    two = two_byte_letter_mask(text, base) & shift_right(behind, 1)
+    three = three_byte_letter_mask(text, base) & shift_right(behind, 1) & shift_right(behind, 2)
+    following = (two | three) << 1 | three << 2
+    return two | three | following, following
 
 
 @inlined

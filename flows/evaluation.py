@@ -1,4 +1,4 @@
-"""Models are measured, stages are judged, and all of it becomes a report."""
+"""Tokenizers and models are measured, stages are judged, and all of it becomes a report."""
 
 from tasks.opening import OpenRun
 from tasks.orchestration import Journey, Refs, flow
@@ -6,8 +6,9 @@ from tasks.orchestration import Journey, Refs, flow
 
 @flow(name="evaluation", persist_result=False, validate_parameters=False)
 def evaluation(run: OpenRun, known: Refs) -> Refs:
-    """Models are measured, stages are judged, and all of it becomes a report."""
+    """Tokenizers and models are measured, stages are judged, and all of it becomes a report."""
     journey = Journey(run, known)
+    journey.submit("compression")
     journey.submit("evaluate")
     journey.submit("judge")
     journey.submit("report")

@@ -20,7 +20,7 @@ from lmcore.crawl.sample_config import SampleConfig
 from lmcore.curate.config import CurateConfig
 from lmcore.dedup.config import DedupConfig
 from lmcore.errors import ConfigError
-from lmcore.evals.config import EvaluateConfig
+from lmcore.evals.config import CompressionConfig, EvaluateConfig
 from lmcore.model.config import ModelConfig
 from lmcore.scaling.config import ScalingConfig
 from lmcore.tokenizer.config import TokenizerConfig
@@ -60,6 +60,7 @@ class Recipe:
     sft: SFTConfig = field(default_factory=SFTConfig)
     dpo: DPOConfig = field(default_factory=DPOConfig)
     grpo: GRPOConfig = field(default_factory=GRPOConfig)
+    compression: CompressionConfig = field(default_factory=CompressionConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     resources: Resources = field(default_factory=Resources)
 

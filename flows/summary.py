@@ -23,7 +23,7 @@ _MODELS = {"grpo": "grpo", "dpo": "dpo", "sft": "sft", "pretrain": "base"}
 
 
 def show_summary(store: Store, run_id: str, console: Console) -> None:
-    """Print funnel, curve, samples, accuracies, the report's place and the next commands."""
+    """Print funnel, bytes per token, curve, samples, accuracies, the report's place and the next commands."""
     connection = catalog.connect(store, run_id)
     run = runs.read_run(store, run_id)
     steps = list(runs.steps(store, run_id))
@@ -34,6 +34,7 @@ def show_summary(store: Store, run_id: str, console: Console) -> None:
         f"{len(steps) - hits} ran"
     )
     _funnel(connection, run_id, console)
+    _tokenizers(connection, console)
     _curve(connection, console)
     _accuracies(connection, console)
     _samples(connection, console)
@@ -82,6 +83,20 @@ def _funnel(connection: duckdb.DuckDBPyConnection, run_id: str, console: Console
             f"  {name}: {documents:,d} documents, {int(str(tokens)):,d} tokens, "
             f"{int(str(n_bytes)):,d} bytes"
         )
+
+
+def _tokenizers(connection: duckdb.DuckDBPyConnection, console: Console) -> None:
+    rows = _rows(
+        connection,
+        "SELECT tokenizer, bytes_per_token, unknown_share FROM compression "
+        "WHERE text_set = 'validation' AND language = 'all' "
+        "ORDER BY list_position(['bpe', 'word', 'character', 'byte'], tokenizer)",
+    )
+    parts = [
+        f"{name} {size:.2f}{f' ({lost:.1%} unknown)' if lost else ''}" for name, size, lost in rows
+    ]
+    if parts:
+        console.print(f"[bold]bytes per token[/bold] held out: {', '.join(parts)}")
 
 
 def _curve(connection: duckdb.DuckDBPyConnection, console: Console) -> None:

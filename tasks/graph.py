@@ -116,11 +116,13 @@ _STAGES = (
           title="optimise preferences", deadline_seconds=24 * _HOUR),
     Stage(name="grpo", part="alignment", body="tasks.alignment:grpo",
           title="reinforce with a verifier", deadline_seconds=24 * _HOUR),
+    Stage(name="compression", part="evaluation", body="tasks.compression:compression",
+          title="compare tokenizers", deadline_seconds=1 * _HOUR),
     Stage(name="evaluate", version=2, part="evaluation", body="tasks.evaluation:evaluate",
           title="evaluate the models", deadline_seconds=6 * _HOUR),
     Stage(name="judge", version=2, part="evaluation", body="tasks.judgement:judge",
           title="compare with the ground truth", deadline_seconds=1 * _HOUR),
-    Stage(name="report", version=3, part="evaluation", body="tasks.reporting:report",
+    Stage(name="report", version=4, part="evaluation", body="tasks.reporting:report",
           title="write the report", deadline_seconds=1 * _HOUR),
 )  # fmt: skip
 
@@ -277,7 +279,13 @@ def _evaluation(
     *,
     sampled: bool,
 ) -> list[Step]:
-    steps = []
+    pages = {"extracted": _refs(*extracts), "annotated": _refs(*annotates)}
+    texts = {
+        "corpus": _refs("deduplicate"),
+        "tokenizer": _refs("tokenizer"),
+        "tokens": _refs("tokens"),
+    }
+    steps = [_step("compression", {"compression": recipe["compression"]}, **pages, **texts)]
     if sweeps:
         config = {"scaling": recipe["scaling"]}
         steps.append(_step("scaling", config, sweep=_refs(*sweeps), pretrain=_refs("pretrain")))
@@ -285,10 +293,8 @@ def _evaluation(
         _step(
             "evaluate",
             {"evaluate": recipe["evaluate"], "problems": recipe["problems"]},
-            extracted=_refs(*extracts),
-            corpus=_refs("deduplicate"),
-            tokenizer=_refs("tokenizer"),
-            tokens=_refs("tokens"),
+            extracted=pages["extracted"],
+            **texts,
             base=_refs("pretrain"),
             sft=_refs("sft"),
             dpo=_refs("dpo"),
@@ -301,8 +307,7 @@ def _evaluation(
                 "judge",
                 {},
                 truth=_refs("sample_crawl"),
-                extracted=_refs(*extracts),
-                annotated=_refs(*annotates),
+                **pages,
                 decided=_refs("decide"),
                 deduplicated=_refs("deduplicate"),
             )

@@ -58,7 +58,9 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": _to_count, "number": _to_number, "percent": _to_percent}
+    environment.filters |= {
+        "count": _to_count, "number": _to_number, "percent": _to_percent, "visible": _to_visible,
+    }  # fmt: skip
     page = environment.get_template("report.html")
     aside = out.with_name(f".{out.name}.writing")
     run = {} if config is not None else _run(connection)
@@ -89,6 +91,9 @@ def _sections(
         "duplicates": _duplicates(connection),
         "removed_lines": _ask(connection, f"{_REMOVED_LINES} LIMIT {_N_SHOWN}"),
         "hosts": _ask(connection, named("tokens_by_host").sql)[:_N_SHOWN],
+        "tokenizers": _ask(connection, _TOKENIZERS),
+        "languages": _languages(connection),
+        "longest_tokens": _ask(connection, _LONGEST_TOKENS)[:_N_SHOWN],
         "loss": _loss(connection),
         "scaling": _scaling(connection),
         "alignment": _alignment(connection),
@@ -211,6 +216,39 @@ def _duplicates(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows]:
     return {"kinds": _ask(connection, kinds), "pairs": _ask(connection, pairs)}
 
 
+_TOKENIZERS = """
+    SELECT v.*, t.vocabulary_use AS training_use
+    FROM compression AS v
+    LEFT JOIN compression AS t ON t.tokenizer = v.tokenizer AND t.language = 'all'
+        AND t.text_set = 'train'
+    WHERE v.text_set = 'validation' AND v.language = 'all'
+    ORDER BY list_position(['bpe', 'word', 'character', 'byte'], v.tokenizer), v.tokenizer
+"""
+
+_LANGUAGES = """
+    WITH pages AS (SELECT * FROM compression WHERE text_set = 'pages' AND language <> 'all')
+    SELECT language, bool_or(t.language IS NOT NULL) AS is_trained, max(n_bytes) AS n_bytes,
+        max(tokens_per_word) FILTER (tokenizer = 'bpe') AS bpe,
+        max(tokens_per_word) FILTER (tokenizer = 'character') AS character,
+        max(tokens_per_word) FILTER (tokenizer = 'byte') AS byte,
+        max(unknown_share) FILTER (tokenizer = 'word') AS unknown_words
+    FROM pages
+    LEFT JOIN (SELECT DISTINCT language FROM compression WHERE text_set = 'train') AS t
+        USING (language)
+    GROUP BY language ORDER BY NOT is_trained, n_bytes DESC, language
+"""
+
+
+def _languages(connection: duckdb.DuckDBPyConnection) -> Rows:
+    """Tokens per word by language, those of the training split first, and as shares of the most."""
+    rows = _ask(connection, _LANGUAGES)[:_N_SHOWN]
+    most = max((float(str(row["bpe"] or 0)) for row in rows), default=0) or 1
+    return [row | {"width": 100 * float(str(row["bpe"] or 0)) / most} for row in rows]
+
+
+_LONGEST_TOKENS = "SELECT * FROM longest_tokens ORDER BY rank"
+
+
 def _loss(connection: duckdb.DuckDBPyConnection) -> Markup | None:
     rows = _ask(
         connection,
@@ -331,3 +369,10 @@ def _to_number(value: object) -> str:
 
 def _to_percent(value: object) -> str:
     return f"{value:.0%}" if isinstance(value, int | float) else _NONE
+
+
+def _to_visible(text: str) -> str:
+    """Text with a sign for each blank and for whatever does not print."""
+    return "".join(
+        "\u2423" if letter == " " or not letter.isprintable() else letter for letter in text
+    )

@@ -143,6 +143,21 @@ def _commit_alignment(store: Store, tokenizer: Artifact, pretrain: Artifact) -> 
                             for name, _ in models],
         },
     )  # fmt: skip
+    compression = commit(
+        store, "compression", inputs=[as_input("tokenizer", tokenizer)], attributes={"n_ids": 508},
+        tables={
+            "compression": [
+                row("compression", text_set=text_set, language=language, tokenizer=name, vocab_size=512, n_bytes=4000, n_tokens=n_tokens,
+                    bytes_per_token=4000 / n_tokens, tokens_per_word=n_tokens / 800, vocabulary_use=0.75,
+                    unknown_share=0.125 if name == "word" else 0.0, is_lossless=name != "word")
+                for text_set, languages in (("train", "en"), ("validation", "en"), ("pages", "de en"))
+                for language in (*languages.split(), "all")
+                for name, n_tokens in (("bpe", 1000 if language == "en" else 2000), ("byte", 4000), ("character", 4000), ("word", 1600))
+            ],
+            "longest_tokens": [row("longest_tokens", rank=1, token_id=300, token=" <b>\ufffd", hex="203c623ee9", n_bytes=5,
+                                   n_occurrences=7)],
+        },
+    )  # fmt: skip
     judge = commit(
         store, "judge", inputs=[as_input("evaluate", evaluate)],
         tables={"stage_quality": [
@@ -150,7 +165,7 @@ def _commit_alignment(store: Store, tokenizer: Artifact, pretrain: Artifact) -> 
             row("stage_quality", stage="decide", measure="quality AUC", value=0.85, target=0.9, n=60),
             row("stage_quality", stage="extract", measure="main text F1", value=0.97, n=60)]},
     )  # fmt: skip
-    return [*made, evaluate, judge]
+    return [*made, compression, evaluate, judge]
 
 
 def full_store(root: Path) -> Store:

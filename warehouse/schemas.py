@@ -297,6 +297,35 @@ _TABLES = (
         """,
     ),
     _table(
+        "compression",
+        "How many tokens each tokenizer makes of the same text: one row for each set of texts, language and tokenizer.",
+        """
+        text_set text train or validation: documents of that split; pages: extracted pages, kept or not
+        language text language as detected, or all for those texts together
+        tokenizer text bpe; byte, character and word are baselines, as large as bpe at most
+        vocab_size int ids
+        n_bytes int UTF-8 bytes
+        n_tokens int tokens
+        bytes_per_token float n_bytes / n_tokens
+        tokens_per_word float fertility: tokens for each run of letters, marks and digits or Chinese or kana character, those of blanks and punctuation included; null without words
+        vocabulary_use float share of the ids that occur
+        unknown_share float share of the tokens that stand for text out of vocabulary, which is lost
+        is_lossless bool whether decoding gave back every text
+        """,
+    ),
+    _table(
+        "longest_tokens",
+        "The longest tokens that byte-level BPE learnt.",
+        """
+        rank int place, the longest token first
+        token_id int its id
+        token text its bytes as text, U+FFFD for those that are no UTF-8
+        hex text its bytes
+        n_bytes int number of its bytes
+        n_occurrences int how often it occurs in the tokens of the training split
+        """,
+    ),
+    _table(
         "evaluations",
         "Accuracy of each model on held-out prompts.",
         """

@@ -47,3 +47,26 @@ class EvaluateConfig:
                 "tokens) or how many to count; choose one."
             )
             raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressionConfig:
+    """On how much text tokenizers are compared, and how many of the longest tokens are listed."""
+
+    max_bytes: int = 1 << 18
+    """bytes of each language in each set of texts (training split, validation split, all pages) that
+    every tokenizer divides: the documents with the smallest doc_id"""
+    train_bytes: int = 1 << 23
+    """bytes of the training split on which the character and the word tokenizer are trained, chosen
+    alike. The artifact's attributes say how many were read and how many there were"""
+    n_longest: int = 20
+    """tokens listed, the longest first"""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.max_bytes < 1 or self.train_bytes < 1 or self.n_longest < 1:
+            msg = (
+                f"Found max_bytes {self.max_bytes:,d}, train_bytes {self.train_bytes:,d}, "
+                f"n_longest {self.n_longest:,d}; expected each to be at least 1."
+            )
+            raise ConfigError(msg)

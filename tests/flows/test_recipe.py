@@ -39,6 +39,7 @@ def test_override_takes_paths_globs_and_lists(override, expected):
         ("pretrain.steps=many", "pretrain.steps = 'many'; expected a value of type int"),
         ("pretrain.steps=true", "expected a value of type int"),
         ("pretrain.steps=0", "at least 1"),
+        ("compression.max_bytes=0", "max_bytes 0, .*at least 1"),
         ("steps=5", "expected section.key=value"),
         ("extract.extractor=readability", "trafilatura"),
     ],

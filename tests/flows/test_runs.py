@@ -100,6 +100,21 @@ def test_targets_against_the_ground_truth_are_reached(smoke):
     assert missed == []
 
 
+def test_tokenizers_are_compared_on_every_set_of_texts(smoke):
+    store, _, _ = smoke
+    rows = ask(store, "select * from compression where language = 'all'")
+    found = {(row["text_set"], row["tokenizer"]): row for row in rows}
+    assert len(found) == 3 * 4
+    assert all(row["is_lossless"] for row in rows if row["tokenizer"] in {"bpe", "byte"})
+    for text_set in ("train", "validation", "pages"):
+        bpe, byte = found[text_set, "bpe"], found[text_set, "byte"]
+        assert bpe["n_bytes"] == byte["n_bytes"] == byte["n_tokens"]
+        assert bpe["bytes_per_token"] > 1.2
+    unseen = ask(store, "select * from compression where tokenizer = 'bpe' and text_set = 'pages'")
+    fertility = {row["language"]: row["tokens_per_word"] for row in unseen}
+    assert fertility["en"] < fertility["ru"]
+
+
 def test_second_run_executes_nothing_and_is_quick(smoke):
     store, first, _ = smoke
     started = time.monotonic()

@@ -65,6 +65,16 @@ def test_stopped_run_after_a_completed_one_is_named_in_its_commands(store):
     ]
 
 
+def test_page_of_a_whole_run_tells_the_bytes_of_a_token(tmp_path):
+    store = full_store(tmp_path)
+    out = io.StringIO()
+    show_summary(store, runs.latest(store).run_id, Console(file=out, width=160))
+    line = (
+        "bytes per token held out: bpe 2.00, word 2.50 (12.5% unknown), character 1.00, byte 1.00"
+    )
+    assert line in out.getvalue()
+
+
 def test_page_of_a_run_without_documents_shows_no_empty_table(store):
     run_id = record_run(store, [commit(store, "sample_labels", files={"x": b"1"})])
     out = io.StringIO()

@@ -37,6 +37,7 @@ def test_every_stage_occurs_in_the_journey():
         ("curate.c4_min_words_per_line=4", {"annotate"}),
         ("curate.classifier_epochs=3", {"classifiers"}),
         ("pretrain.steps=61", {"pretrain"}),
+        ("compression.max_bytes=1000", {"compression"}),
         ("tokenizer.vocab_size=900", {"tokenizer", "sweep"}),
         ("sample.n_pages=400", {"sample_crawl", "sample_labels"}),
         ("resources.workers=7", set()),

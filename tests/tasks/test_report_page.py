@@ -11,7 +11,7 @@ from factories import commit, make_store, record_run, row
 from tasks.report_page import render
 from warehouse.catalog import connect, query
 
-SECTIONS = {"funnel", "rejections", "scores", "duplicates", "lines", "hosts", "training", "scaling", "alignment",
+SECTIONS = {"funnel", "rejections", "scores", "duplicates", "lines", "hosts", "tokenizer", "training", "scaling", "alignment",
             "samples", "truth", "lineage", "run"}  # fmt: skip
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 
@@ -85,6 +85,20 @@ def test_render_funnel_shows_the_counts_of_the_rows(page):
     )
     assert rows == ["extract", "annotate", "decide", "deduplicate", "tokens"]
     assert re.search(r'<td>extract</td>.*?>60</td><td class="n">42</td><td class="n">18</td>', page)
+
+
+def test_render_tokenizers_are_compared_and_the_loss_of_one_is_told(page):
+    section = page[page.index('id="tokenizer"') : page.index('id="training"')]
+    rows = [re.sub("<.*?>", "|", found) for found in re.findall(r"<tr><td>.*?</tr>", section)]
+    tokenizers, languages, (token,) = rows[:4], rows[4:-1], rows[-1:]
+    assert [row.strip("|").split("|")[0] for row in tokenizers] == ["bpe", "word", "character", "byte"]  # fmt: skip
+    assert all("12.5%" in row and "not always" in row for row in tokenizers[1:2])
+    assert all("0.0%" in row and "✓ always" in row for row in tokenizers[2:])
+    assert [row.strip("|").split("|")[0].strip() for row in languages] == ["en", "de"]
+    assert "trained" in languages[0]
+    assert "trained" not in languages[1]
+    assert "␣&lt;b&gt;\ufffd" in token
+    assert "width:50.0%" in section  # English needs half the tokens of German
 
 
 def test_render_text_from_the_web_is_escaped_and_nothing_is_loaded(page):
@@ -194,9 +208,14 @@ def test_render_hostile_rows_stay_text(tmp_path):
         commit(store, "evaluate", tables={"generations": [row("generations", model="base", prompt=odd, completion=odd)],
                                           "bits_per_byte": [row("bits_per_byte", model="base", source=odd, n_documents=1,
                                                                 n_bytes=1, nats=1.0, bits_per_byte=1.0)]}),
+        commit(store, "compression", tables={
+            "compression": [row("compression", text_set=text_set, language=odd, tokenizer=odd, vocab_size=1,
+                                n_bytes=1, n_tokens=1, bytes_per_token=1.0, vocabulary_use=1.0, unknown_share=0.0,
+                                is_lossless=True) for text_set in ("pages", "validation")],
+            "longest_tokens": [row("longest_tokens", rank=1, token_id=1, token=odd, hex="00", n_bytes=1, n_occurrences=0)]}),
     ]  # fmt: skip
     record_run(store, made)
     parsed = Page(report(store, tmp_path / "report.html"))
     assert "script" not in parsed.tags
     assert "49" not in "".join(parsed.words)
-    assert {"hosts", "training", "samples", "lineage"} <= parsed.ids
+    assert {"hosts", "tokenizer", "training", "samples", "lineage"} <= parsed.ids

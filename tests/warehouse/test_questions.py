@@ -25,7 +25,7 @@ def ask(connection, name, **parameters):
 
 def test_named_questions_hold_those_that_are_promised():
     promised = {"funnel", "rejections_by_reason", "rejections_by_host", "duplicates", "loss_curves", "sweep_points",
-                "rollouts", "pages_of_checkpoint", "checkpoints_of_url"}  # fmt: skip
+                "rollouts", "pages_of_checkpoint", "checkpoints_of_url", "compression"}  # fmt: skip
     assert promised <= QUESTIONS.keys()
 
 
@@ -69,6 +69,17 @@ def test_rejections_by_host_count_pages_once(connection):
         "shop.example": 14,
     }
     assert sum(found["n_rejected"] for found in rows) == 42 - 23
+
+
+def test_compression_lists_held_out_text_first_and_all_languages_before_each(connection):
+    rows = ask(connection, "compression")
+    assert [(r["text_set"], r["language"], r["tokenizer"]) for r in rows[:5]] == [
+        *(("validation", "all", name) for name in ("bpe", "word", "character", "byte")),
+        ("validation", "en", "bpe"),
+    ]  # fmt: skip
+    lossy = {found["tokenizer"] for found in rows if not found["is_lossless"]}
+    assert lossy == {"word"}
+    assert len(rows) == 4 * (2 + 2 + 3)
 
 
 def reads_by_hand(connection, steps, n_windows):

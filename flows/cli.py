@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
     from warehouse import questions
 
+WHATIF = """
+With --set, what curation would keep with other thresholds, every other rule as in the run: exactly
+what a run with them decides. With a condition over the columns of scores, such as "quality > 0.6 and
+language = 'en'", which documents it holds for, whatever the rules say; that it is null is no yes; the
+line kept -> condition says what it would take from what is kept. Tokens are before deduplication:
+those of the shards, and of documents in no shard those that the run's tokenizer makes of their cleaned
+text, or an estimate from their characters where there is no tokenizer or --estimate is given.
+"""
 EXIT_FAILED, EXIT_USER, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -190,6 +198,14 @@ def _tables_help() -> str:
     return "\n".join(lines)
 
 
+def _inspect(arguments: argparse.Namespace) -> int:
+    from flows import inspection
+
+    answer = inspection.sample if arguments.verb == "sample" else inspection.whatif
+    _print_lines(answer(_existing(arguments), arguments, _width()))
+    return 0
+
+
 def _lineage(arguments: argparse.Namespace) -> int:
     from warehouse import catalog, lineage
 
@@ -282,6 +298,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("id", help="name, or the beginning of a key or content hash")
     show.set_defaults(call=_show)
     _add_questions(verbs, common)
+    _add_inspection(verbs, common)
     verify = verbs.add_parser(
         "verify", parents=[common], help="re-hash every artifact; delete none"
     )
@@ -319,6 +336,25 @@ def _add_questions(
     report.add_argument("--output", default="", help="file to write (default: STORE/report.html)")
     report.add_argument("--run", default="", help="run to report (default: the latest completed)")
     report.set_defaults(call=_report)
+
+
+def _add_inspection(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    shared = argparse.ArgumentParser(add_help=False, parents=[common])
+    shared.add_argument("--run", default="", help="run to look at (default: the latest completed)")
+    shared.add_argument("--format", default="table", choices=["table", "json"])
+    shared.set_defaults(call=_inspect)
+    sample = verbs.add_parser("sample", parents=[shared], help="pages kept beside pages dropped")
+    sample.add_argument("--stage", default="decide", help="stage to look at (default: decide)")
+    sample.add_argument("--reason", default="", help="only pages dropped for this reason")
+    sample.add_argument("-n", type=int, default=20, help="pages of each (default: 20)")
+    sample.add_argument("--seed", type=int, default=0, help="another seed draws other pages")
+    about = "what another decision would keep; nothing is run"
+    whatif = verbs.add_parser("whatif", parents=[shared], help=about, description=WHATIF)
+    whatif.add_argument("condition", nargs="?", default="", help="SQL over the table scores")
+    whatif.add_argument("--set", action="append", default=[], metavar="curate.a=b")
+    whatif.add_argument("--estimate", action="store_true", help="estimate tokens, count none")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,7 +24,10 @@ def from_printable(text: str) -> bytes:
     Raises:
         ValueError: where a character stands for no byte.
     """
-    return text.translate(_BYTES).encode("latin-1")
+    try:
+        return bytes([_BYTES[character] for character in text])
+    except KeyError as error:
+        raise ValueError(f"the character {error} of {text!r}, which stands for no byte") from None
 
 
-_BYTES: Final = {ord(character): byte for byte, character in enumerate(printable_bytes())}
+_BYTES: Final = {character: byte for byte, character in enumerate(printable_bytes())}

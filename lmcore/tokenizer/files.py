@@ -22,6 +22,7 @@ from lmcore.tokenizer.config import N_BYTES
 FILE_NAME: Final = "tokenizer.json"
 FORMAT: Final = "crawl2model-tokenizer"
 VERSION: Final = 1
+_KEYS: Final = {"format", "version", "pattern", "special_tokens", "vocab", "merges"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +57,56 @@ def parse(data: bytes) -> Content:
     Raises:
         ValueError, KeyError, TypeError, AttributeError: where it is not ours or is damaged.
     """
-    content: dict[str, Any] = json.loads(data)  # JSON: values of many types
+    content = parse_json(data)
     if content["format"] != FORMAT or content["version"] != VERSION:
         raise ValueError(f"format {content['format']!r} version {content['version']!r}")
+    unknown = set(content) - _KEYS - {"chat_template"}
+    if unknown:
+        raise ValueError(f"the unknown key {min(unknown)!r}")
     vocab = {int(key): bytes.fromhex(value) for key, value in content["vocab"].items()}
     merges = [_parse_merge(line) for line in content["merges"]]
-    specials = [str(special) for special in content["special_tokens"]]
+    specials = [_text(special) for special in content["special_tokens"]]
     if len(vocab) != len(content["vocab"]):
         raise ValueError("an id that occurs twice")
-    if len(vocab) != N_BYTES + len(merges) + len(set(specials)):
+    if len(set(specials)) != len(specials):
+        raise ValueError("a special token twice")
+    absent = {special.encode() for special in specials} - set(vocab.values())
+    if absent:
+        raise ValueError(f"no id for the special token {min(absent)!r}")
+    if len(vocab) != N_BYTES + len(merges) + len(specials):
         raise ValueError(
             f"{len(vocab):,d} tokens for 256 bytes, {len(merges):,d} merges and "
-            f"{len(set(specials))} specials"
+            f"{len(specials)} specials"
         )
-    template = content.get("chat_template", "")
-    if not isinstance(template, str):
-        raise TypeError(f"a chat template that is {type(template).__name__}")
-    return Content(vocab, merges, specials, str(content["pattern"]), template)
+    template = _text(content.get("chat_template", ""))
+    return Content(vocab, merges, specials, _text(content["pattern"]), template)
+
+
+def parse_json(data: bytes) -> Any:
+    """Return what a JSON file says.
+
+    Raises:
+        ValueError: where it is no JSON, is nested too deeply, or names a key twice.
+    """
+    try:
+        return json.loads(data, object_pairs_hook=_to_dict)
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deeply") from error
+
+
+def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} twice")
+    return found
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} where a text belongs")
+    return value
 
 
 def _parse_merge(line: str) -> tuple[bytes, bytes]:

@@ -15,7 +15,8 @@ from lmcore.errors import InputError
 from lmcore.tokenizer.alphabet import from_printable, printable_bytes
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokenizer.config import CUSTOM, END_OF_TEXT, N_BYTES, PATTERNS, expression_of
-from lmcore.tokenizer.files import write_file
+from lmcore.tokenizer.files import parse_json, write_file
+from lmcore.tokenizer.vocabulary import number_tokens, refuse_unmade
 
 CHAT_TEMPLATE: Final = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] }}"
@@ -26,6 +27,7 @@ CHAT_TEMPLATE: Final = (
 
 _CONFIG_NAME: Final = "tokenizer_config.json"
 _HUGGING_FACE_NAME: Final = "tokenizer.json"
+_CHARACTERS: Final = printable_bytes()
 # Oniguruma reads `{1,3}+` as a repetition and `$` as the end of a line: said another way for it.
 _FOR_ONIGURUMA: Final = {
     "cl100k": (
@@ -41,7 +43,11 @@ _SPELLINGS: Final = {
 
 
 def write_huggingface(tokenizer: Tokenizer, directory: Path) -> None:
-    """Write `tokenizer.json` and `tokenizer_config.json` for Hugging Face's libraries."""
+    """Write `tokenizer.json` and `tokenizer_config.json` for Hugging Face's libraries.
+
+    Raises:
+        InputError: where a special token looks as another token does in that file (`Ġa`).
+    """
     write_file(directory / _HUGGING_FACE_NAME, _to_json(_huggingface_content(tokenizer)))
     config: dict[str, object] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -66,11 +72,11 @@ def read_huggingface(directory: Path) -> Tokenizer:
     """
     path = directory / _HUGGING_FACE_NAME
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
         config_path = directory / _CONFIG_NAME
-        config = json.loads(config_path.read_bytes()) if config_path.exists() else {}
+        config = parse_json(config_path.read_bytes()) if config_path.exists() else {}
         return _from_huggingface(content, config)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"found {path} unusable ({type(error).__name__}: {error}); expected a byte-level BPE "
             "tokenizer.json of Hugging Face's; export the tokenizer again"
@@ -108,11 +114,11 @@ def read_tiktoken(
         InputError: where the file is missing, damaged, or no two parts make a token.
     """
     try:
-        ranks = _read_ranks(path.read_bytes())
-        vocab = {rank: token for token, rank in ranks.items()}
-        merges = [_parts(token, ranks) for token in sorted(ranks, key=ranks.__getitem__)]
+        ranks = _read_ranks(path.read_bytes().splitlines())
         specials = special_tokens or {}
-        vocab |= {token_id: special.encode() for special, token_id in specials.items()}
+        added = [(special.encode(), token_id) for special, token_id in specials.items()]
+        vocab = number_tokens([*ranks.items(), *added])
+        merges = [_parts(token, ranks) for token in sorted(ranks, key=ranks.__getitem__)]
         return Tokenizer(vocab, [pair for pair in merges if pair], tuple(specials), pattern)
     except (OSError, ValueError) as error:
         raise InputError(
@@ -121,13 +127,16 @@ def read_tiktoken(
         ) from error
 
 
-def _read_ranks(data: bytes) -> dict[bytes, int]:
+def _read_ranks(lines: Sequence[bytes]) -> dict[bytes, int]:
     ranks: dict[bytes, int] = {}
-    for line in data.splitlines():
+    for line in lines:
         token, rank = line.split()
-        ranks[base64.b64decode(token, validate=True)] = int(rank)
-    if len(ranks) != len(data.splitlines()) or len(set(ranks.values())) != len(ranks):
-        raise ValueError("a token or a rank twice")
+        data, number = base64.b64decode(token, validate=True), int(rank)
+        if line != b"%s %d" % (base64.b64encode(data), number):
+            raise ValueError(f"the line {line!r}")
+        ranks[data] = number
+    if len(ranks) != len(lines):
+        raise ValueError("a token twice")
     return ranks
 
 
@@ -153,14 +162,23 @@ def _to_json(content: Mapping[str, object]) -> bytes:
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
 
 
+def _printable(token: bytes) -> str:
+    return "".join([_CHARACTERS[byte] for byte in token])
+
+
+def _huggingface_vocab(tokenizer: Tokenizer) -> dict[str, int]:
+    specials = {tokenizer.token_id(special): special for special in tokenizer.special_tokens}
+    vocab = {specials.get(i, _printable(token)): i for i, token in tokenizer.vocab.items()}
+    if len(vocab) != tokenizer.vocab_size:
+        raise InputError(
+            "found a special token that looks as another token does in this file; expected a text "
+            "of its own for each; rename the special token"
+        )
+    return vocab
+
+
 def _huggingface_content(tokenizer: Tokenizer) -> dict[str, object]:
-    characters = printable_bytes()
-
-    def printable(token: bytes) -> str:
-        return "".join([characters[byte] for byte in token])
-
     added = [(tokenizer.token_id(special), special) for special in tokenizer.special_tokens]
-    specials = dict(added)
     expression = _FOR_ONIGURUMA.get(tokenizer.pattern, expression_of(tokenizer.pattern))
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
     return {
@@ -203,17 +221,14 @@ def _huggingface_content(tokenizer: Tokenizer) -> dict[str, object]:
             "fuse_unk": False,
             "byte_fallback": False,
             "ignore_merges": False,
-            "vocab": {
-                specials.get(token_id, printable(token)): token_id
-                for token_id, token in tokenizer.vocab.items()
-            },
-            "merges": [[printable(left), printable(right)] for left, right in tokenizer.merges],
+            "vocab": _huggingface_vocab(tokenizer),
+            "merges": [[_printable(left), _printable(right)] for left, right in tokenizer.merges],
         },
     }
 
 
 def _from_huggingface(content: dict[str, Any], config: dict[str, Any]) -> Tokenizer:  # JSON
-    model = content["model"]
+    model, entries = content["model"], content.get("added_tokens") or []
     refused = [
         name
         for name, is_found in {
@@ -223,24 +238,38 @@ def _from_huggingface(content: dict[str, Any], config: dict[str, Any]) -> Tokeni
             "ignore_merges": model.get("ignore_merges", False),
             "continuing_subword_prefix": bool(model.get("continuing_subword_prefix")),
             "end_of_word_suffix": bool(model.get("end_of_word_suffix")),
+            "added tokens that take in what is beside them": any(
+                entry.get(flag) for entry in entries for flag in ("lstrip", "rstrip", "single_word")
+            ),
         }.items()
         if is_found
     ]
     if refused:
         raise ValueError(f"it asks for {', '.join(refused)}")
-    added = {entry["content"]: int(entry["id"]) for entry in content.get("added_tokens") or []}
-    vocab: dict[int, bytes] = {}
-    for text, token_id in [*model["vocab"].items(), *added.items()]:
-        token = text.encode() if text in added else from_printable(text)
-        if vocab.setdefault(int(token_id), token) != token:
-            raise ValueError(f"the id {token_id} twice")
+    added = {entry["content"]: entry["id"] for entry in entries}
+    if len(added) != len(entries):
+        raise ValueError("an added token twice")
+    vocab = number_tokens(
+        (text.encode() if text in added else from_printable(text), token_id)
+        for text, token_id in [*model["vocab"].items(), *added.items()]
+    )
     pairs: list[Sequence[str]] = [
         entry.split(" ") if isinstance(entry, str) else entry for entry in model["merges"]
     ]
     merges = [(from_printable(left), from_printable(right)) for left, right in pairs]
-    template = config.get("chat_template") or ""
+    refuse_unmade(vocab, merges, tuple(added))
     pattern = _pattern_of(content["pre_tokenizer"])
-    return Tokenizer(vocab, merges, tuple(added), pattern, chat_template=str(template))
+    return Tokenizer(vocab, merges, tuple(added), pattern, chat_template=_template_of(config))
+
+
+def _template_of(config: dict[str, Any]) -> str:  # JSON: values of many types
+    """Return the chat template; the one named so where there are several."""
+    template = config.get("chat_template") or ""
+    if isinstance(template, list):
+        template = {entry["name"]: entry["template"] for entry in template}["default"]
+    if not isinstance(template, str):
+        raise TypeError(f"a chat template that is {type(template).__name__}")
+    return template
 
 
 def _pattern_of(step: dict[str, Any]) -> str:  # JSON: values of many types

@@ -7,6 +7,7 @@ without any such place is read whole.
 
 import codecs
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from io import BufferedIOBase
 from pathlib import Path
@@ -41,7 +42,7 @@ def read_texts(
             is_packed = path.suffix == ".gz"
             with path.open("rb") as raw, gzip.open(raw) if is_packed else raw as file:
                 yield from _read_pieces(file, config)
-        except (OSError, EOFError, KeyError, pa.ArrowInvalid) as error:
+        except (OSError, EOFError, zlib.error, KeyError, pa.ArrowInvalid) as error:
             raise InputError(
                 f"found {path} unusable ({error}); expected text, text.gz, or Parquet with a "
                 f"column {column!r} of texts; check the path and the column"

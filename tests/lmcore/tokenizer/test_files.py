@@ -1,5 +1,6 @@
 """The tokenizer's file: the same bytes each time, the same tokenizer back, nothing corrupt."""
 
+import gzip
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from lmcore.errors import InputError
 from lmcore.tokenizer.alphabet import printable_bytes
 from lmcore.tokenizer.bpe import FILE_NAME, Tokenizer
 from lmcore.tokenizer.config import TokenizerConfig
-from lmcore.tokenizer.gpt2 import from_gpt2_files
+from lmcore.tokenizer.gpt2 import from_gpt2_files, write_gpt2_files
 from lmcore.tokenizer.train import train_bpe
 
 BYTES = {i: bytes([i]) for i in range(256)}
@@ -89,6 +90,36 @@ def no_specials(content):
     del content["special_tokens"]
 
 
+def special_renamed(content):
+    content["special_tokens"][0] = "<|start|>"
+
+
+def special_twice(content):
+    content["special_tokens"][0] = content["special_tokens"][1]
+
+
+def special_number(content):
+    content["special_tokens"][0] = 7
+
+
+def special_empty(content):
+    content["special_tokens"][0] = ""
+    content["vocab"][max(content["vocab"], key=int)] = ""
+
+
+def id_written_twice(content):
+    content["vocab"]["03"] = content["vocab"]["4"]
+    del content["vocab"]["4"]
+
+
+def template_number(content):
+    content["chat_template"] = 1
+
+
+def key_misspelt(content):
+    content["chat_temptate"] = "x"
+
+
 def vocab_as_list(content):
     content["vocab"] = list(content["vocab"].values())
 
@@ -109,6 +140,13 @@ def vocab_as_list(content):
         other_format,
         other_version,
         no_specials,
+        special_renamed,
+        special_twice,
+        special_number,
+        special_empty,
+        id_written_twice,
+        template_number,
+        key_misspelt,
         vocab_as_list,
     ],
 )
@@ -121,7 +159,15 @@ def test_load_corrupt_content_refused(tokenizer, tmp_path, corrupt):
         Tokenizer.load(tmp_path)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b"null", b"{}"])
+def test_load_key_twice_refused(tokenizer, tmp_path):
+    tokenizer.save(tmp_path)
+    text = (tmp_path / FILE_NAME).read_text()
+    (tmp_path / FILE_NAME).write_text(text.replace('"7": "07"', '"7": "08",\n"7": "07"'))
+    with pytest.raises(InputError, match="the key '7' twice"):
+        Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b"null", b"{}", b"[" * 100_000])
 def test_load_no_tokenizer_file_refused(tmp_path, data):
     (tmp_path / FILE_NAME).write_bytes(data)
     with pytest.raises(InputError, match="expected a crawl2model-tokenizer file"):
@@ -143,8 +189,10 @@ def test_load_missing_file_refused(tmp_path):
         ({**BYTES, 256: b"abc"}, [(b"ab", b"c")], ()),
         ({**BYTES, 256: b"ab"}, [(b"a", b"b")], ("ab",)),
         ({**BYTES, 256: b"aaa", 257: b"aa"}, [(b"a", b"a"), (b"aa", b"a"), (b"a", b"aa")], ()),
+        ({**BYTES, 256: b""}, [], ()),
+        (BYTES, [], ("",)),
     ],
-    ids=["hole", "repeat", "byte", "product", "part", "special", "made-twice"],
+    ids=["hole", "repeat", "byte", "product", "part", "special", "made-twice", "empty", "nameless"],
 )
 def test_tokenizer_contradiction_refused(vocab, merges, specials):
     with pytest.raises(InputError, match=r"found .*expected"):
@@ -158,13 +206,95 @@ def test_tokenizer_specials_not_in_vocabulary_appended():
     assert tokenizer.vocab_size == 258
 
 
-def test_from_gpt2_files_plain_files_read_and_corrupt_refused(tmp_path):
+def write_gpt2(folder):
     vocab = {character: i for i, character in enumerate(printable_bytes())}
     vocab |= {"Ġa": 256, "<|endoftext|>": 257}
-    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
-    (tmp_path / "merges.txt").write_text("#version: 0.2\nĠ a\n", encoding="utf-8")
-    tokenizer = from_gpt2_files(tmp_path / "vocab.json", tmp_path / "merges.txt")
+    paths = folder / "vocab.json", folder / "merges.txt"
+    paths[0].write_text(json.dumps(vocab, ensure_ascii=False), encoding="utf-8")
+    paths[1].write_text("#version: 0.2\nĠ a\n", encoding="utf-8")
+    return paths
+
+
+def test_from_gpt2_files_plain_files_read(tmp_path):
+    tokenizer = from_gpt2_files(*write_gpt2(tmp_path))
     assert tokenizer.encode("a a\x00", allow_special=True) == [97, 256, 0]
-    (tmp_path / "merges.txt").write_text("Ġ a b\n", encoding="utf-8")
-    with pytest.raises(InputError, match="expected GPT-2's"):
-        from_gpt2_files(tmp_path / "vocab.json", tmp_path / "merges.txt")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"Ġa": 256', '"Ġa": 300'),
+        ('"Ġa": 256', '"Ġa": 256, "Ġa": 256'),
+        ('"Ġa": 256', '"Ġa": 256, "Ġb": 256'),
+        ('"Ġa": 256', '"Ġa": 256.0'),
+        ('"Ġa": 256', '"Ġa": Infinity'),
+        ('"Ġa": 256', '" a": 256'),
+        ('"Ġa": 256', '"a": 256'),
+        ("<|endoftext|>", "<|endoftex|>"),
+        ('"A": 65', '"A": 66'),
+        ("{", "["),
+    ],
+)
+def test_from_gpt2_files_corrupt_vocabulary_refused(old, new, tmp_path):
+    vocab, merges = write_gpt2(tmp_path)
+    text = vocab.read_text(encoding="utf-8")
+    assert old in text
+    vocab.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"found .*expected"):
+        from_gpt2_files(vocab, merges)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "#version: 0.2\n",
+        "",
+        "Ġ a b\n",
+        "Ġ  a\n",
+        "Ġa\n",
+        "Ġ a\nĠ a\n",
+        "  a\n",
+        "a Ġ\n",
+        "\ud83d a\n",
+    ],
+    ids=["none", "empty", "three", "two blanks", "one", "twice", "blank", "other", "surrogate"],
+)
+def test_from_gpt2_files_corrupt_merges_refused(lines, tmp_path):
+    vocab, merges = write_gpt2(tmp_path)
+    merges.write_bytes(lines.encode(errors="surrogatepass"))
+    with pytest.raises(InputError, match=r"found .*expected"):
+        from_gpt2_files(vocab, merges)
+
+
+def test_from_gpt2_files_damaged_gzip_refused(tmp_path):
+    vocab, merges = write_gpt2(tmp_path)
+    packed = gzip.compress(vocab.read_bytes(), mtime=0)
+    path = tmp_path / "vocab.json.gz"
+    path.write_bytes(packed)
+    assert from_gpt2_files(path, merges).vocab_size == 258
+    for place in range(0, len(packed), 11):
+        path.write_bytes(packed[:place] + bytes([packed[place] ^ 255]) + packed[place + 1 :])
+        try:
+            assert from_gpt2_files(path, merges).vocab_size == 258
+        except InputError as error:
+            assert "expected" in str(error)  # noqa: PT017 - some bytes of a header mean nothing
+
+
+def test_write_gpt2_files_special_that_looks_like_a_token_refused(tmp_path):
+    tokenizer = Tokenizer({**BYTES, 256: b" a"}, [(b" ", b"a")], ("Ġa",), "gpt2")
+    with pytest.raises(InputError, match="of its own"):
+        write_gpt2_files(tokenizer, tmp_path / "vocab.json", tmp_path / "merges.txt")
+
+
+def test_gpt2_files_specials_of_any_characters_and_a_merge_like_the_header_survive(tmp_path):
+    specials = ("<| é |>", "Ġ<世>")
+    word = "#version:"
+    merges = [(word[:n].encode(), word[n].encode()) for n in range(1, len(word))]
+    vocab = {**BYTES, **{256 + n: left + right for n, (left, right) in enumerate(merges)}}
+    tokenizer = Tokenizer(vocab, merges, specials, "gpt2")
+    paths = (tmp_path / "vocab.json", tmp_path / "merges.txt")
+    write_gpt2_files(tokenizer, *paths)
+    found = from_gpt2_files(*paths, specials)
+    assert (found.vocab, found.merges) == (tokenizer.vocab, tokenizer.merges)
+    paths[1].write_text(paths[1].read_text().removeprefix("#version: 0.2\n"))
+    assert from_gpt2_files(*paths, specials).merges == merges

@@ -84,6 +84,13 @@ def test_tiktoken_library_gives_equal_ids(pattern, tmp_path):
         assert peer.encode_ordinary(text) == tokenizer.encode(text)
 
 
+def test_write_huggingface_special_that_looks_like_a_token_refused(tmp_path):
+    tokenizer = train_bpe(["a a a"], TokenizerConfig(vocab_size=258, special_tokens=("Ġa",)))
+    with pytest.raises(InputError, match="of its own"):
+        write_huggingface(tokenizer, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_chat_template_travels(tmp_path):
     tokenizer = trained("digits")
     tokenizer.chat_template = "{{ messages }}"
@@ -128,9 +135,62 @@ def no_model(content):
     del content["model"]
 
 
+def token_twice(content):
+    content["added_tokens"][0]["content"] = "the"
+    content["model"]["vocab"]["the"] = content["added_tokens"][0]["id"]
+    content["model"]["vocab"]["th"] = 400
+
+
+def merges_cut_short(content):
+    del content["model"]["merges"][-3:]
+
+
+def id_with_a_fraction(content):
+    content["model"]["vocab"]["A"] = 65.0
+
+
+def id_true(content):
+    content["model"]["vocab"][next(t for t, i in content["model"]["vocab"].items() if i == 1)] = (
+        True
+    )
+
+
+def id_infinite(content):
+    content["model"]["vocab"]["A"] = float("inf")
+
+
+def added_twice(content):
+    content["added_tokens"].append(content["added_tokens"][0])
+
+
+def added_takes_in_blanks(content):
+    content["added_tokens"][0]["lstrip"] = True
+
+
+def no_pretokenizer(content):
+    content["pre_tokenizer"]["pretokenizers"] = []
+
+
 @pytest.mark.parametrize(
     "corrupt",
-    [hole, same_id, bad_merge, normalizer, wordpiece, prefix_space, not_a_byte, no_model],
+    [
+        hole,
+        same_id,
+        bad_merge,
+        normalizer,
+        wordpiece,
+        prefix_space,
+        not_a_byte,
+        no_model,
+        token_twice,
+        merges_cut_short,
+        id_with_a_fraction,
+        id_true,
+        id_infinite,
+        added_twice,
+        added_takes_in_blanks,
+        no_pretokenizer,
+    ],
 )
 def test_read_huggingface_corrupt_refused(corrupt, tmp_path):
     write_huggingface(trained("gpt2"), tmp_path)
@@ -139,6 +199,36 @@ def test_read_huggingface_corrupt_refused(corrupt, tmp_path):
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"found .*expected"):
         read_huggingface(tmp_path)
+
+
+def test_read_huggingface_key_twice_refused(tmp_path):
+    write_huggingface(trained("gpt2"), tmp_path)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(path.read_text().replace('"A": 65', '"A": 300, "A": 65'))
+    with pytest.raises(InputError, match="the key 'A' twice"):
+        read_huggingface(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
+def test_read_huggingface_no_tokenizer_refused(data, tmp_path):
+    (tmp_path / "tokenizer.json").write_bytes(data)
+    with pytest.raises(InputError, match="expected a byte-level BPE"):
+        read_huggingface(tmp_path)
+
+
+@pytest.mark.parametrize("template", [1, {"name": "x"}, [1], [{"name": "x", "template": "y"}]])
+def test_read_huggingface_template_of_another_kind_refused(template, tmp_path):
+    write_huggingface(trained("gpt2"), tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+    with pytest.raises(InputError, match=r"found .*expected"):
+        read_huggingface(tmp_path)
+
+
+def test_read_huggingface_default_of_several_templates_is_taken(tmp_path):
+    write_huggingface(trained("gpt2"), tmp_path)
+    templates = [{"name": name, "template": name.upper()} for name in ("tools", "default")]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": templates}))
+    assert read_huggingface(tmp_path).chat_template == "DEFAULT"
 
 
 @pytest.mark.parametrize(
@@ -151,8 +241,11 @@ def test_read_huggingface_corrupt_refused(corrupt, tmp_path):
         lambda lines: [*lines, b"enp6eg== 306"],
         lambda lines: [*lines[:-1], lines[-1].split()[0]],
         lambda lines: [*lines[:-1], lines[-1].split()[0] + b" 900"],
+        lambda lines: [*lines[:-1], lines[-1].split()[0] + b" +305"],
+        lambda lines: [b"AB== 0", *lines[1:]],
+        lambda lines: [b"\xff\xfe", *lines],
     ],
-    ids=["twice", "rank", "byte", "base64", "parts", "number", "hole"],
+    ids=["twice", "rank", "byte", "base64", "parts", "number", "hole", "sign", "bits", "no-ranks"],
 )
 def test_read_tiktoken_corrupt_refused(change, tmp_path):
     path = tmp_path / "ranks"
@@ -160,6 +253,16 @@ def test_read_tiktoken_corrupt_refused(change, tmp_path):
     path.write_bytes(b"\n".join(change(path.read_bytes().splitlines())) + b"\n")
     with pytest.raises(InputError, match=r"found .*expected"):
         read_tiktoken(path, "gpt2", {})
+
+
+@pytest.mark.parametrize(
+    "specials",
+    [{"<|a|>": 7}, {"<|a|>": 306, "<|b|>": 306}, {"<|a|>": 307}, {"the": 306}, {"": 306}],
+)
+def test_read_tiktoken_special_that_is_taken_or_leaves_a_hole_refused(specials, tmp_path):
+    write_tiktoken(trained("gpt2"), tmp_path / "ranks")
+    with pytest.raises(InputError, match=r"found .*expected"):
+        read_tiktoken(tmp_path / "ranks", "gpt2", specials)
 
 
 def test_write_tiktoken_ids_out_of_order_refused(tmp_path):

@@ -52,9 +52,14 @@ def test_train_bpe_files_text_gzip_and_parquet_equal_the_texts(tmp_path):
     assert found.merges == train_bpe([*texts, texts[0], *texts], config).merges
 
 
-@pytest.mark.parametrize("name", ["none.txt", "damaged.gz", "damaged.parquet", "other.parquet"])
+@pytest.mark.parametrize(
+    "name", ["none.txt", "damaged.gz", "flipped.gz", "damaged.parquet", "other.parquet"]
+)
 def test_read_texts_unusable_file_refused(name, tmp_path):
     (tmp_path / "damaged.gz").write_bytes(b"\x1f\x8bxx")
+    packed = bytearray(gzip.compress(bytes(range(256)) * 40))
+    packed[20] ^= 255
+    (tmp_path / "flipped.gz").write_bytes(packed)
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1")
     pq.write_table(pa.table({"body": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(InputError, match=r"found .*expected"):

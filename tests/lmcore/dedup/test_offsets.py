@@ -69,9 +69,10 @@ def test_words_between_two_places_are_the_words_of_that_text(text, data):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_places_around_every_character_are_as_many_as_words(around):
-    for code in range(0x110000):
-        text = around.format(chr(code))
-        assert len(word_places(text)) == len(words(normalize(text))), hex(code)
+    assigned = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) not in {"Cn", "Co"}]
+    for character in assigned:
+        text = around.format(character)
+        assert len(word_places(text)) == len(words(normalize(text))), hex(ord(character))
 
 
 def test_places_around_every_mark_are_as_many_as_words():

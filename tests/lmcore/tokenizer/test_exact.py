@@ -204,7 +204,7 @@ train._plain_chars = lambda: -1 if path == "compiled" else 1 << 62
 state = random.Random(9)
 words = ["".join(state.choices("abcdeé '你", k=state.randrange(1, 9))) for _ in range(4000)]
 texts = [" ".join(state.choices(words, k=400)) + "<|end|>" for _ in range(300)]
-tokenizer = train.train_bpe(texts, TokenizerConfig(vocab_size=3000), workers=workers)
+tokenizer = train.train_bpe(texts, TokenizerConfig(vocab_size=2000), workers=workers)
 digest = hashlib.sha256(repr(tokenizer.merges).encode())
 for ids in tokenizer.encode_batch(texts, workers=workers, allow_special=True):
     digest.update(ids.tobytes())

@@ -5,8 +5,7 @@ CPU seconds, for all documents of the corpus one after another, ids as arrays, c
 tiktoken, which keeps no cache to fill, gets the first 10 MB, and so do we for that comparison.
 The scan that pre-tokenising is compared with sums the same buffer in a compiled loop, a byte at a
 time; the same sum in vector instructions is shown beside it. Two cores are wall time, so they
-mean something on an idle machine only; what two processes reach that have nothing in common, each
-encoding all of the corpus by itself, is shown as the machine's own limit.
+mean something on an idle machine only.
 
     make bench-tokenizer-encode
 """

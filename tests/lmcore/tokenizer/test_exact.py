@@ -169,7 +169,14 @@ def test_train_bpe_smallest_ties_equal_huggingface_on_real_text(name, shared_tex
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
-    "glob", ["text/*.gz", "text/*.parquet", "align/*.parquet", "labelled/*.parquet", "webpages/*"]
+    "glob",
+    [
+        "text/*.gz",
+        "text/*.parquet",
+        "align/*.parquet",
+        "labelled/*.parquet",
+        "webpages/gold.parquet",
+    ],
 )
 def test_encode_all_shared_text_ids_equal_tiktoken(glob, shared_data, shared_texts, choose_path):
     tiktoken = pytest.importorskip("tiktoken")

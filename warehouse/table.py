@@ -52,3 +52,8 @@ class Table:
 def read_columns(lines: str) -> tuple[Column, ...]:
     """Read columns from lines of ``name type doc``."""
     return tuple(Column(*line.split(maxsplit=2)) for line in lines.strip().splitlines())
+
+
+def table(name: str, doc: str, columns: str, outcomes: Outcomes | None = None) -> Table:
+    """A table whose columns are read from lines of ``name type doc``."""
+    return Table(name, doc, read_columns(columns), outcomes)

@@ -1,0 +1,161 @@
+"""The tables of the corpus: from records of the crawl to token shards."""
+
+from warehouse.table import Outcomes, table
+
+CORPUS_TABLES = (
+    table(
+        "records",
+        "One row for each record of each crawl file, whatever became of it.",
+        """
+        record_id text identity of the record: hash of its WARC-Record-ID, or of file and offset
+        warc_file text name of the crawl file
+        warc_offset int first byte of the record in the file as it is stored
+        warc_length int bytes of the record in the file as it is stored; -1 where unknown
+        record_type text response, request, metadata, warcinfo, conversion, ...
+        url text target of the request
+        date text time of the capture, as the record states it
+        http_status int status code of the response; null where there is none
+        mime text media type without parameters, lower case
+        payload_digest text sha1 of the payload as it was archived
+        charset text character set the page was decoded with
+        title text title of the page
+        outcome text page, or the reason why the record gave no page
+        """,
+        Outcomes("record_id", "outcome", "page"),
+    ),
+    table(
+        "texts",
+        "Main text of each extracted page.",
+        """
+        doc_id text the record it came from
+        text text main text as extracted
+        """,
+    ),
+    table(
+        "scores",
+        "Everything that curation measures of a document; decisions read these columns.",
+        """
+        doc_id text the document
+        language text ISO 639-1 code, or und
+        language_score float confidence of the detector
+        quality float calibrated probability of high quality
+        toxicity float calibrated probability of toxicity
+        n_chars int characters of the extracted text
+        n_lines int non-blank lines of the extracted text
+        n_lines_removed int lines that C4's rules removed
+        n_words int words of the extracted text
+        mean_word_length float mean characters in a word (Gopher)
+        hash_ratio float hash signs per word (Gopher)
+        ellipsis_ratio float ellipses per word (Gopher)
+        bullet_lines float share of lines that start with a bullet (Gopher)
+        ellipsis_lines float share of lines that end with an ellipsis (Gopher)
+        alphabetic_words float share of words with a letter (Gopher)
+        n_stop_words int distinct stop words; -1 where the language has no list (Gopher)
+        duplicate_lines float share of lines that repeat an earlier one (Gopher)
+        duplicate_paragraphs float share of paragraphs that repeat an earlier one (Gopher)
+        duplicate_line_chars float share of characters in repeated lines (Gopher)
+        duplicate_paragraph_chars float share of characters in repeated paragraphs (Gopher)
+        top_2gram_chars float share of characters in the most frequent word 2-gram (Gopher)
+        top_3gram_chars float the same for 3-grams
+        top_4gram_chars float the same for 4-grams
+        duplicate_5gram_chars float share of characters in repeated word 5-grams (Gopher)
+        duplicate_6gram_chars float the same for 6-grams
+        duplicate_7gram_chars float the same for 7-grams
+        duplicate_8gram_chars float the same for 8-grams
+        duplicate_9gram_chars float the same for 9-grams
+        duplicate_10gram_chars float the same for 10-grams
+        n_sentences int sentences of the cleaned text (C4)
+        has_lorem_ipsum bool whether the text holds lorem ipsum (C4)
+        has_curly_bracket bool whether the text holds a curly bracket (C4)
+        terminal_punctuation_lines float share of lines that end in . ? ! or a quote (FineWeb)
+        short_lines float share of short lines (FineWeb)
+        line_duplicate_chars float share of characters in repeated lines (FineWeb)
+        newlines_per_word float line breaks per word (FineWeb)
+        n_emails int e-mail addresses masked
+        n_phones int phone numbers masked
+        n_ips int IP addresses masked
+        """,
+        Outcomes("doc_id"),
+    ),
+    table(
+        "clean_texts",
+        "Main text after line rules and masking of personal data.",
+        """
+        doc_id text the document
+        text text text that the later stages see
+        """,
+    ),
+    table(
+        "decisions",
+        "The decision of curation over each document's scores.",
+        """
+        doc_id text the document
+        outcome text kept, or the first rule that rejected it
+        """,
+        Outcomes("doc_id", "outcome", "kept"),
+    ),
+    table(
+        "dedup_outcomes",
+        "What deduplication did with each document.",
+        """
+        doc_id text the document
+        outcome text kept, exact_duplicate, near_duplicate or empty_after_line_dedup
+        """,
+        Outcomes("doc_id", "outcome", "kept"),
+    ),
+    table(
+        "duplicates",
+        "One row for each document that was removed as a duplicate.",
+        """
+        doc_id text the removed document
+        kind text exact where its normalised text is its survivor's, else near
+        survivor_id text the document of its cluster that stays, never itself a removed one
+        cluster_id text smallest doc_id of the cluster: the survivor and all removed for it
+        jaccard float true Jaccard similarity with the survivor: of the shingle sets after line deduplication for near, 1 for exact
+        """,
+    ),
+    table(
+        "removed_lines",
+        "Lines removed because too many documents share them.",
+        """
+        line text the line, normalised
+        n_documents int documents that hold it
+        n_removed int occurrences removed
+        """,
+    ),
+    table(
+        "unique_texts",
+        "Text of each surviving document after line deduplication.",
+        """
+        doc_id text the document
+        text text the text that is tokenised
+        """,
+    ),
+    table(
+        "classifiers",
+        "The fastText classifiers trained in the pipeline.",
+        """
+        name text quality or toxicity
+        n_train int documents trained on
+        n_test int documents held out
+        auc float ROC-AUC on the held-out documents
+        base_rate float share of positives among all documents
+        threshold float probability at which precision and recall are stated
+        precision float share of positives among the held-out documents at or above the threshold
+        recall float share of the held-out positives that are at or above the threshold
+        """,
+    ),
+    table(
+        "shards",
+        "Where each document lies in the token shards.",
+        """
+        doc_id text the document
+        split text train or validation
+        shard int number of the shard in its split
+        start int index of its first token in the shard
+        length int tokens, the closing end-of-text token included
+        n_bytes int UTF-8 bytes of its text
+        """,
+        Outcomes("doc_id"),
+    ),
+)

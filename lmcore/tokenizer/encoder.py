@@ -146,13 +146,13 @@ class Encoder:
     def _lay_out(self, parts: Iterable[tuple[bytes, int]]) -> np.ndarray:
         """Put the parts into the block, one at a time, and return their segments."""
         rows: list[tuple[int, int, int]] = []
-        start, block = 0, memoryview(self._block)
+        start, block = 0, self._block.data
         for data, special in parts:
             stop = start + len(data)
             if stop + PADDING > len(block):
                 self._block = np.zeros(stop + stop // 4 + PADDING, np.uint8)
                 self._block[:start] = block[:start]
-                block = memoryview(self._block)
+                block = self._block.data
             block[start:stop] = data
             rows.append((start, stop, special))
             start = stop

@@ -124,7 +124,7 @@ class Tokenizer:
         self._refuse(text, set(self._select(disallow_special)) - set(specials))
         compiled = self._compiled or self._compile_for(len(text))
         if compiled is not None:
-            ids: list[int] = compiled.encode(self._parts(text, specials))[0].tolist()
+            ids: list[int] = compiled.encode(self._parts(text, specials)).tolist()
             return ids
         return list(self._plain_ids(text_pretokens(text, self.pattern, specials)))
 
@@ -291,7 +291,7 @@ class Tokenizer:
             special_id = -1 if special is None else self._special_ids[special]
             compiled = self._compiled or self._compile_for(len(text))
             if compiled is not None:
-                yield compiled.encode([(encode_utf8(text), special_id)])[0].tolist()
+                yield compiled.encode([(encode_utf8(text), special_id)]).tolist()
                 continue
             yield self._plain_ids(text_pretokens(text, self.pattern))
             if special is not None:

@@ -86,12 +86,10 @@ class CompiledEncoder:
             with self._lock:
                 self._idle.append(encoder)
 
-    def encode(self, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids of the parts (uint32) and how many ids there are up to each one's end."""
-        if not parts:
-            return np.zeros(0, np.uint32), np.zeros(0, np.int64)
+    def encode(self, parts: Iterable[Part]) -> np.ndarray:
+        """Return the ids of the parts (uint32), one after another."""
         with self.encoder() as encoder:
-            return encoder.encode(parts)
+            return encoder.encode(parts, keep=False)[0].copy()
 
     def encode_all(
         self, texts: Iterable[str], to_parts: Callable[[str], Sequence[Part]], workers: int
@@ -118,11 +116,19 @@ class CompiledEncoder:
     def _encode_batch(
         self, to_parts: Callable[[str], Sequence[Part]], texts: list[str]
     ) -> list[np.ndarray]:
-        parts = [to_parts(text) for text in texts]
-        ids, marks = self.encode([part for text in parts for part in text])
-        last = np.cumsum([len(text) for text in parts]) - 1
-        ends = [0, *marks[last].tolist()]
-        return [ids[a:b] for a, b in pairwise(ends)]
+        last: list[int] = []  # part of each text
+
+        def parts() -> Iterator[Part]:  # one text at a time, so that they share their memory
+            n_parts = 0
+            for text in texts:
+                found = to_parts(text)
+                n_parts += len(found)
+                last.append(n_parts - 1)
+                yield from found
+
+        with self.encoder() as encoder:
+            ids, marks = encoder.encode(parts(), keep=True)
+        return [ids[a:b] for a, b in pairwise([0, *marks[last].tolist()])]
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:

@@ -9,8 +9,9 @@ STAMP_ALL := $(VENV)/.installed-all
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 RECIPE ?= nano
 PORT ?= 4200
+DOCUMENTS ?= 10000000
 
-.PHONY: run test check lint types contracts slow code-versions readme ui clean pictures
+.PHONY: run test check lint types contracts slow code-versions readme ui clean pictures scale-minhash
 
 run: $(STAMP)
 	$(BIN)/c2m run $(RECIPE)
@@ -47,6 +48,9 @@ pictures: $(STAMP_DEV)
 
 bench-%: $(STAMP_DEV)
 	$(BIN)/python tests/benchmarks/bench_$(subst -,_,$*).py
+
+scale-minhash: $(STAMP_DEV)
+	$(BIN)/python tests/benchmarks/scale_minhash.py --documents $(DOCUMENTS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

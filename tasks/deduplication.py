@@ -29,7 +29,7 @@ def deduplicate(job: Job) -> None:
         for row in read_all(paths, CLEAN_TEXTS)
         if row["doc_id"] in kept
     ]
-    found = find_duplicates(documents, job.config(DedupConfig, "deduplicate"))
+    found = find_duplicates(documents, job.config(DedupConfig, "deduplicate"), scratch=job.work)
     job.write("dedup_outcomes", OUTCOMES, (outcome._asdict() for outcome in found.outcomes))
     job.write("duplicates", "duplicates.parquet", (row._asdict() for row in found.duplicates))
     job.write("removed_lines", "removed_lines.parquet", (row._asdict() for row in found.lines))
@@ -42,4 +42,5 @@ def deduplicate(job: Job) -> None:
     job.result.attributes = {
         "n_candidates": found.n_candidates,
         "n_pairs_skipped": found.n_pairs_skipped,
+        "n_uncut": found.n_uncut,
     }

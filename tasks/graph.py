@@ -98,7 +98,7 @@ _STAGES = (
           title="score documents", deadline_seconds=6 * _HOUR),
     Stage(name="decide", version=2, part="corpus", body="tasks.curation:decide",
           title="decide what to keep", deadline_seconds=1 * _HOUR),
-    Stage(name="deduplicate", version=2, part="corpus", body="tasks.deduplication:deduplicate",
+    Stage(name="deduplicate", version=3, part="corpus", body="tasks.deduplication:deduplicate",
           title="remove duplicates", deadline_seconds=6 * _HOUR),
     Stage(name="tokenizer", part="tokenizer", body="tasks.tokenization:tokenizer",
           title="train the tokenizer", deadline_seconds=6 * _HOUR),

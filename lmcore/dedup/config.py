@@ -53,6 +53,10 @@ class DedupConfig:
     """In a bucket of more documents than this, each document is compared with this many of
     the best ones instead of with all; the pairs left out are counted."""
 
+    cluster_leaders: int = 256
+    """A component is cut around at most this many representatives; the documents that are left
+    then are kept, and counted."""
+
     seed: int = 1
     """Seed of the permutations."""
 
@@ -67,6 +71,7 @@ class DedupConfig:
             "permutations",
             "bands",
             "bucket_leaders",
+            "cluster_leaders",
         ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1; raise it")

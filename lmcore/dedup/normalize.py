@@ -24,8 +24,8 @@ _ZERO_WIDTH_SPACE = "\u200b"
 _MAX_REPLACED = 64
 
 
-def _form(character: str) -> str:
-    """Returns what a lower-case character becomes: itself, nothing, or a space."""
+def form_of(character: str) -> str:
+    """Returns what a lower-case, decomposed character becomes: itself, nothing, or a space."""
     if any(first <= ord(character) <= last for first, last in _ACCENT_BLOCKS):
         return ""
     kind = unicodedata.category(character)
@@ -40,7 +40,7 @@ class _Forms(dict[str, str]):
     """The form of each character, remembered as characters are met."""
 
     def __missing__(self, character: str) -> str:
-        form = self[character] = _form(character)
+        form = self[character] = form_of(character)
         return form
 
 

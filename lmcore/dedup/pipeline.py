@@ -18,13 +18,13 @@ Cost: all texts in memory, and 0.9 ms a 400-word document on one core (4,000 in 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from lmcore.dedup.config import DedupConfig
 from lmcore.dedup.exact import exact_survivors
 from lmcore.dedup.lines import FrequentLine, remove_frequent_lines
 from lmcore.dedup.minhash import near_duplicates
-from lmcore.dedup.normalize import normalize
 from lmcore.errors import InputError
 
 KEPT = "kept"
@@ -81,7 +81,7 @@ class Deduplication:
     duplicates: one a document that is an exact or a near duplicate.
     texts: (doc_id, text after line deduplication) of the documents kept.
     lines: the lines that were removed everywhere.
-    n_candidates, n_pairs_skipped: see lmcore.dedup.minhash.NearDuplicates.
+    n_candidates, n_pairs_skipped, n_uncut: see lmcore.dedup.minhash.NearDuplicates.
     """
 
     outcomes: list[Outcome]
@@ -90,6 +90,7 @@ class Deduplication:
     lines: list[FrequentLine]
     n_candidates: int
     n_pairs_skipped: int
+    n_uncut: int
 
 
 def _by_preference(documents: Sequence[Document]) -> list[Document]:
@@ -120,9 +121,12 @@ def _duplicates(removed: Sequence[_Removal]) -> list[Duplicate]:
     )
 
 
-def deduplicate(documents: Sequence[Document], config: DedupConfig) -> Deduplication:
+def deduplicate(
+    documents: Sequence[Document], config: DedupConfig, *, scratch: Path | None = None
+) -> Deduplication:
     """Returns what becomes of each document.
 
+    scratch: where files may lie for the while; see lmcore.dedup.minhash.near_duplicates.
     Raises InputError where two documents share a doc_id or a quality is not finite.
     """
     ranked = _by_preference(documents)
@@ -135,7 +139,7 @@ def deduplicate(documents: Sequence[Document], config: DedupConfig) -> Deduplica
     )
     remaining = {i: text for i, text in zip(distinct, texts, strict=True) if text.strip()}
     order = list(remaining)
-    near = near_duplicates([normalize(text) for text in remaining.values()], config)
+    near = near_duplicates(list(remaining.values()), config, scratch=scratch)
     near_of = {order[i]: (order[j], value) for i, (j, value) in near.duplicates.items()}
 
     outcomes: list[Outcome] = []
@@ -159,4 +163,5 @@ def deduplicate(documents: Sequence[Document], config: DedupConfig) -> Deduplica
         lines=lines,
         n_candidates=near.n_candidates,
         n_pairs_skipped=near.n_pairs_skipped,
+        n_uncut=near.n_uncut,
     )

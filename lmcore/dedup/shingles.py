@@ -11,7 +11,6 @@ A document of fewer words than a shingle has one shingle, all its words, so shor
 match when they are equal; a document without words has no shingle and matches nothing.
 """
 
-import hashlib
 import re
 from collections.abc import Set as AbstractSet
 
@@ -27,8 +26,15 @@ _UNSPACED = re.compile(
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
     "]"
 )
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, so multiplying mod 2^64 is a bijection
+MULTIPLIER = 0x9E3779B97F4A7C15  # odd, so multiplying mod 2^64 is a bijection
+WORD_SALT = 0xC2B2AE3D27D4EB4F
+_MASK = (1 << 64) - 1
 _CACHED_WORDS = 1 << 20
+
+
+def is_unspaced(text: str) -> bool:
+    """Returns whether any character is of a script that writes no spaces."""
+    return _UNSPACED.search(text) is not None
 
 
 def words(normalized: str) -> list[str]:
@@ -53,6 +59,19 @@ def jaccard(a: AbstractSet[str], b: AbstractSet[str]) -> float:
     return common / union if union else 0.0
 
 
+def word_hash(word: bytes) -> int:
+    """Returns 64 bits: eight bytes after another, xored in, times a salt, the halves xored.
+
+    What two words must share to be mistaken for one another is no secret, so the hash proposes
+    candidates and decides nothing. A kernel computes the same.
+    """
+    value = len(word) * WORD_SALT & _MASK
+    for at in range(0, len(word), 8):
+        product = (value ^ int.from_bytes(word[at : at + 8], "little")) * WORD_SALT
+        value = product >> 64 ^ product & _MASK
+    return value
+
+
 class ShingleHasher:
     """Hashes the shingles of many documents; remembers the hash of each word it has met."""
 
@@ -69,13 +88,10 @@ class ShingleHasher:
             self._known.clear()
         known = self._known
         for token in set(tokens).difference(known):
-            known[token] = int.from_bytes(
-                hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest(),
-                "little",
-            )
+            known[token] = word_hash(token.encode("utf-8", "surrogatepass"))
         hashes = np.array([known[token] for token in tokens], dtype=np.uint64)
         n = min(self._n, len(tokens))
         combined = np.zeros(len(tokens) - n + 1, dtype=np.uint64)
         for offset in range(n):
-            combined = combined * _MULTIPLIER + hashes[offset : offset + len(combined)]
+            combined = combined * np.uint64(MULTIPLIER) + hashes[offset : offset + len(combined)]
         return combined ^ (combined >> np.uint64(29))

@@ -6,8 +6,9 @@ import pytest
 from datasketch import MinHash
 
 from lmcore.dedup.config import DedupConfig
-from lmcore.dedup.minhash import candidate_pairs, near_duplicates, signatures
+from lmcore.dedup.minhash import candidate_pairs, near_duplicates
 from lmcore.dedup.shingles import ShingleHasher, jaccard, shingle_set
+from lmcore.dedup.signatures import signatures
 
 CONFIG = DedupConfig()
 

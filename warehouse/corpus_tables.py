@@ -74,6 +74,9 @@ CORPUS_TABLES = (
         n_emails int e-mail addresses masked
         n_phones int phone numbers masked
         n_ips int IP addresses masked
+        n_cards int numbers of payment cards masked
+        n_ibans int bank account numbers (IBAN) masked
+        n_keys int private keys and keys to services masked
         """,
         Outcomes("doc_id"),
     ),

@@ -17,7 +17,7 @@ from lmcore.curate.config import CurateConfig
 from lmcore.curate.fasttext_model import training_line
 from lmcore.curate.heuristics import Measurement
 from lmcore.curate.language import detector
-from lmcore.curate.pii import mask_emails, mask_ips, mask_phones
+from lmcore.curate.masking import mask_personal_data
 from lmcore.curate.statistics import Measurer
 
 BATCH_CHARS: Final = 1 << 18
@@ -77,6 +77,9 @@ class Annotation:
     n_emails: int
     n_phones: int
     n_ips: int
+    n_cards: int
+    n_ibans: int
+    n_keys: int
     text: str
     """The cleaned text: C4's line rules applied, personal data masked."""
 
@@ -122,9 +125,7 @@ def _annotation(
 ) -> Annotation:
     cleaned = found.page.text
     line = training_line(cleaned)
-    masked, n_emails = mask_emails(cleaned)
-    masked, n_ips = mask_ips(masked)
-    masked, n_phones = mask_phones(masked)
+    masked = mask_personal_data(cleaned)._asdict()
     return Annotation(
         doc_id=doc_id,
         language=language[0],
@@ -138,8 +139,5 @@ def _annotation(
         **found.repetition._asdict(),
         **found.c4._asdict(),
         **found.fineweb._asdict(),
-        n_emails=n_emails,
-        n_phones=n_phones,
-        n_ips=n_ips,
-        text=masked,
+        **masked,
     )

@@ -87,6 +87,7 @@ def test_annotate_cleaned_text_again_removes_and_masks_nothing(
     for once, twice in zip(alone, annotate(cleaned, models, CONFIG), strict=True):
         assert twice.text == once.text
         assert (twice.n_lines_removed, twice.n_emails, twice.n_phones, twice.n_ips) == (0, 0, 0, 0)
+        assert (twice.n_cards, twice.n_ibans, twice.n_keys) == (0, 0, 0)
 
 
 def test_annotate_reads_no_more_than_a_batch_ahead(

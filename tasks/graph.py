@@ -77,6 +77,7 @@ class Sources:
     warcs: tuple[Source, ...] = ()
     labels: tuple[Source, ...] = ()
     lid_model: tuple[Source, ...] = ()
+    lists: tuple[Source, ...] = ()
 
 
 _UNLIMITED_TOKENS = 1 << 62
@@ -160,7 +161,7 @@ def journey(recipe: Recipe, sources: Sources) -> tuple[Step, ...]:
 
 def _shown(recipe: Recipe) -> dict[str, Section]:
     """What the report states of a recipe: everything but places and speeds."""
-    hidden = {"corpus": {"warcs"}, "curate": {"labels", "lid_model"}}
+    hidden = {"corpus": {"warcs"}, "curate": {"labels", "lid_model", "lists"}}
     return {
         name: {key: value for key, value in section.items() if key not in hidden.get(name, ())}
         for name, section in recipe.items()
@@ -205,6 +206,7 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
             extracted=_refs(f"extract/{part}"),
             classifiers=_refs("classifiers"),
             lid_model=sources.lid_model,
+            lists=sources.lists,
         )
         for part in parts.values()
     ]

@@ -10,13 +10,14 @@ rest for the language, and most of it for the classifiers.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lmcore.curate.classifiers import Classifier, load_classifiers
 from lmcore.curate.config import CurateConfig
 from lmcore.curate.fasttext_model import training_line
 from lmcore.curate.heuristics import Measurement
 from lmcore.curate.language import detector
+from lmcore.curate.lists import read_lists
 from lmcore.curate.masking import mask_personal_data
 from lmcore.curate.statistics import Measurer
 
@@ -44,7 +45,7 @@ class Annotation:
     n_lines: int
     """Non-blank lines of the extracted text."""
     n_lines_removed: int
-    """Lines that C4's rules removed."""
+    """Lines that the line rules removed."""
     n_words: int
     mean_word_length: float
     hash_ratio: float
@@ -54,6 +55,7 @@ class Annotation:
     alphabetic_words: float
     n_stop_words: int
     """Distinct stop words; -1 where the language has no list."""
+    n_stop_word_occurrences: int
     duplicate_lines: float
     duplicate_paragraphs: float
     duplicate_line_chars: float
@@ -74,6 +76,18 @@ class Annotation:
     short_lines: float
     line_duplicate_chars: float
     newlines_per_word: float
+    n_uppercase_lines: int
+    n_numeric_lines: int
+    n_counter_lines: int
+    n_one_word_lines: int
+    n_button_lines: int
+    flagged_words: float
+    bad_word_ratio: float
+    url_block: str
+    """How a block list names the address: domain, subdomain, address, or empty."""
+    n_url_substrings: int
+    n_url_words: int
+    n_url_soft_words: int
     n_emails: int
     n_phones: int
     n_ips: int
@@ -81,7 +95,7 @@ class Annotation:
     n_ibans: int
     n_keys: int
     text: str
-    """The cleaned text: C4's line rules applied, personal data masked."""
+    """The cleaned text: line rules applied, personal data masked."""
 
 
 def annotate(
@@ -89,21 +103,31 @@ def annotate(
     models_dir: Path,
     config: CurateConfig,
     lid_model: Path | None = None,
+    lists: Sequence[Path] = (),
 ) -> Iterator[Annotation]:
-    """Measure each (doc_id, url, text); the URL takes part in nothing.
+    """Measure each (doc_id, url, text).
 
     Raises:
-        InputError: `models_dir` holds no classifiers, or `lid_model` is no fastText model.
+        InputError: `models_dir` holds no classifiers, `lid_model` is no fastText model, or a file of
+            `lists` has a name that says nothing of what it lists.
     """
     classifiers = load_classifiers(models_dir)
     detect = detector(lid_model)
     measurer = Measurer(config)
+    listed = read_lists(lists, config)
     for batch in _batches(documents):
         texts = [text for _, _, text in batch]
         languages = [detect(text) for text in texts]
         measured = measurer.measure(texts, [language for language, _ in languages])
-        for (doc_id, _, _), language, found in zip(batch, languages, measured, strict=True):
-            yield _annotation(doc_id, language, found, classifiers)
+        for (doc_id, url, text), language, found in zip(batch, languages, measured, strict=True):
+            yield Annotation(
+                doc_id=doc_id,
+                **_measures(language, found),
+                bad_word_ratio=listed.count_bad_words(text, language[0])
+                / max(found.quality.n_words, 1),
+                **listed.judge_url(url)._asdict(),
+                **_scores(found.page.text, classifiers),
+            )
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
@@ -120,24 +144,25 @@ def _batches(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
         yield batch
 
 
-def _annotation(
-    doc_id: str, language: tuple[str, float], found: Measurement, classifiers: dict[str, Classifier]
-) -> Annotation:
-    cleaned = found.page.text
-    line = training_line(cleaned)
-    masked = mask_personal_data(cleaned)._asdict()
-    return Annotation(
-        doc_id=doc_id,
-        language=language[0],
-        language_score=language[1],
-        quality=classifiers["quality"].probability_of_line(line),
-        toxicity=classifiers["toxicity"].probability_of_line(line),
-        n_chars=found.n_chars,
-        n_lines=found.n_lines,
-        n_lines_removed=found.page.n_lines_removed,
+def _measures(language: tuple[str, float], found: Measurement) -> dict[str, Any]:
+    return {
+        "language": language[0],
+        "language_score": language[1],
+        "n_chars": found.n_chars,
+        "n_lines": found.n_lines,
+        "n_lines_removed": found.page.n_lines_removed,
         **found.quality._asdict(),
         **found.repetition._asdict(),
         **found.c4._asdict(),
         **found.fineweb._asdict(),
-        **masked,
-    )
+        **found.flagged._asdict(),
+    }
+
+
+def _scores(cleaned: str, classifiers: dict[str, Classifier]) -> dict[str, Any]:
+    line = training_line(cleaned)
+    return {
+        "quality": classifiers["quality"].probability_of_line(line),
+        "toxicity": classifiers["toxicity"].probability_of_line(line),
+        **mask_personal_data(cleaned)._asdict(),
+    }

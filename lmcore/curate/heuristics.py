@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from lmcore.curate.config import CurateConfig
+from lmcore.curate.flagged_lines import FlaggedLines, flag_lines
 from lmcore.curate.line_rules import CleanPage, clean_lines
 from lmcore.curate.words import (
     BULLETS,
@@ -48,6 +49,7 @@ class QualityStatistics(NamedTuple):
     ellipsis_lines: float
     alphabetic_words: float
     n_stop_words: int
+    n_stop_word_occurrences: int
 
 
 class RepetitionStatistics(NamedTuple):
@@ -95,6 +97,7 @@ class Measurement(NamedTuple):
     repetition: RepetitionStatistics
     c4: C4Statistics
     fineweb: FineWebStatistics
+    flagged: FlaggedLines
     page: CleanPage
 
 
@@ -108,6 +111,7 @@ def measure_document(text: str, language: str, config: CurateConfig) -> Measurem
         repetition=repetition_statistics(text),
         c4=c4_statistics(page),
         fineweb=fineweb_statistics(page.text, config.fineweb_short_line_chars),
+        flagged=flag_lines(_lines(text)),
         page=page,
     )
 
@@ -127,9 +131,11 @@ def quality_statistics(text: str, language: str) -> QualityStatistics:
     n_words = len(words)
     wanted = None if language in UNSPACED_LANGUAGES else stop_words(language)
     if wanted is None:
-        n_stop_words = NO_STOP_WORD_LIST
+        n_stop_words = n_occurrences = NO_STOP_WORD_LIST
     else:
-        n_stop_words = len(wanted & {word.strip(EDGE_PUNCTUATION) for word in set(text.split())})
+        bare = [word.strip(EDGE_PUNCTUATION) for word in text.split()]
+        n_stop_words = len(wanted.intersection(bare))
+        n_occurrences = sum(word in wanted for word in bare)
     odd_words = [word for word in words if not word[0].isalpha()]
     n_without_letter = sum(_ALPHABETIC.search(word) is None for word in odd_words)
     n_ellipses = text.count("...") + text.count("…")
@@ -142,6 +148,7 @@ def quality_statistics(text: str, language: str) -> QualityStatistics:
         ellipsis_lines=_share(sum(line.rstrip().endswith(ELLIPSES) for line in lines), len(lines)),
         alphabetic_words=_share(n_words - n_without_letter, n_words),
         n_stop_words=n_stop_words,
+        n_stop_word_occurrences=n_occurrences,
     )
 
 

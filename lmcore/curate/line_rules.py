@@ -1,4 +1,4 @@
-"""C4's line rules: what is removed from a page before it is judged.
+"""C4's line rules, and RefinedWeb's where the recipe says so: what is removed from a page before it is judged.
 
 Lines are those between newlines only (not `str.splitlines`, which also breaks at form feeds and
 U+2028). Citation marks such as [3], [edit] and [citation needed] are removed from every line, those
@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 from lmcore.curate.config import CurateConfig
+from lmcore.curate.flagged_lines import flags_of_line
 from lmcore.curate.words import (
     ELLIPSES,
     JAVASCRIPT,
@@ -84,6 +85,8 @@ def clean_lines(text: str, config: CurateConfig) -> CleanPage:
             continue
         has_curly_bracket |= "{" in line
         if config.c4_drop_policy_lines and any(phrase in lowered for phrase in POLICY_PHRASES):
+            continue
+        if config.refinedweb_drop_lines and any(flags_of_line(line)):
             continue
         n_removed -= 1
         kept.append(line)

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from lmcore.curate.config import CurateConfig
+from lmcore.curate.flagged_lines import FlaggedLines
 from lmcore.curate.heuristics import (
     NO_STOP_WORD_LIST,
     C4Statistics,
@@ -23,7 +24,7 @@ from lmcore.curate.heuristics import (
     QualityStatistics,
     RepetitionStatistics,
 )
-from lmcore.curate.kernels import lines, phrases, repetition
+from lmcore.curate.kernels import flagging, lines, phrases, repetition
 from lmcore.curate.kernels.characters import character_flags
 from lmcore.curate.kernels.stop_words import UNKNOWN, stop_word_tables
 from lmcore.curate.line_rules import CleanPage
@@ -48,6 +49,7 @@ def _rules_of(config: CurateConfig) -> np.ndarray:
     rules[lines.MAX_WORD_CHARS] = config.c4_max_word_chars
     rules[lines.REQUIRES_TERMINAL] = config.c4_require_terminal_punctuation
     rules[lines.SHORT_CHARS] = config.fineweb_short_line_chars
+    rules[lines.DROPS_FLAGGED] = config.refinedweb_drop_lines
     if config.c4_drop_javascript_lines:
         rules[lines.DROPPED] |= phrases.HAS_JAVASCRIPT
     if config.c4_drop_policy_lines:
@@ -78,6 +80,7 @@ class CompiledMeasurer:
     def __init__(self, config: CurateConfig) -> None:
         self._flags = character_flags()
         self._phrases = phrases.phrase_tables()
+        self._flag_phrases = flagging.flag_tables()
         self._rules = _rules_of(config)
         known = {
             code: stop_words(code) for code in FUNCTION_WORDS if code not in UNSPACED_LANGUAGES
@@ -96,12 +99,26 @@ class CompiledMeasurer:
         text, offsets = self._to_block(texts)
         cleaned = self._cleaned.take(len(text))[:, 0]
         counts = np.zeros((len(texts), lines.N_FIELDS), np.int64)
+        letters, sought = self._phrases
+        flag_letters, flag_phrases = self._flag_phrases
         lines.measure_lines(
-            text, offsets, self._flags, *self._phrases, self._rules, self._line, cleaned, counts
+            text,
+            offsets,
+            self._flags,
+            letters,
+            sought,
+            flag_letters,
+            flag_phrases,
+            self._rules,
+            self._line,
+            cleaned,
+            counts,
         )
         numbers = np.array([self._numbers.get(code, UNKNOWN) for code in languages], np.int64)
         repeated = self._repetition(text, offsets, numbers, cleaned, counts)
-        repeated[numbers == UNKNOWN, repetition.STOP_WORDS] = NO_STOP_WORD_LIST
+        has_no_list = numbers == UNKNOWN
+        repeated[has_no_list, repetition.STOP_WORDS] = NO_STOP_WORD_LIST
+        repeated[has_no_list, repetition.STOP_WORD_OCCURRENCES] = NO_STOP_WORD_LIST
         stops = [0, *counts[:, lines.CLEANED_STOP].tolist()]
         data = cleaned.data
         pages = [str(data[start:stop], "utf-8", "surrogatepass") for start, stop in pairwise(stops)]
@@ -169,10 +186,12 @@ def _measurements(
                 counts[lines.N_WORDS].tolist(),
                 *_quality(counts),
                 repeated[repetition.STOP_WORDS].tolist(),
+                repeated[repetition.STOP_WORD_OCCURRENCES].tolist(),
             ),
             map(RepetitionStatistics, *_repetition(counts, repeated)),
             map(C4Statistics, sentences, has_lorem_ipsum, has_curly_bracket),
             map(FineWebStatistics, *_fineweb(counts, repeated)),
+            map(FlaggedLines, *_flagged(counts)),
             clean,
         )
     )
@@ -212,3 +231,8 @@ def _fineweb(counts: np.ndarray, repeated: np.ndarray) -> list[list[float]]:
         _share(np.maximum(n_kept - 1, 0), counts[lines.KEPT_WORDS]),
     )
     return [share.tolist() for share in shares]
+
+
+def _flagged(counts: np.ndarray) -> list[list[float]]:
+    n_lines = counts[lines.FLAGGED_LINES : lines.FLAGGED_LINES + flagging.N_RULES].tolist()
+    return [*n_lines, _share(counts[lines.FLAGGED_WORDS], counts[lines.N_WORDS]).tolist()]

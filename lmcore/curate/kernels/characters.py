@@ -52,6 +52,8 @@ COUNTED: Final = 1 << 13
 """A sign that is counted or noted: one of `SIGNS`."""
 SENTENCE_TERMINAL: Final = 1 << 14
 """What a finished line ends in by FineWeb's rule."""
+UPPER: Final = 1 << 15
+"""An upper-case letter or sign."""
 
 SIGNS: Final = "#.…[{"
 ANCHORS: Final = "kmv"
@@ -89,6 +91,7 @@ def character_flags() -> np.ndarray:
         (SIGNS, COUNTED),
     ):
         flags[list(map(ord, listed))] |= flag
+    flags[[character.isupper() for character in _every_character()]] |= UPPER
     lowered = lower_case()
     for anchor in ANCHORS:
         flags[lowered == ord(anchor)] |= ANCHOR

@@ -23,11 +23,14 @@ from lmcore.curate.kernels.characters import (
     SPACE,
     STOP,
     TERMINAL,
+    UPPER,
     character,
     character_before,
     flags_of,
 )
-from lmcore.curate.kernels.phrases import HAS_JAVASCRIPT, phrases_at
+from lmcore.curate.kernels.flagging import N_RULES as N_FLAG_RULES
+from lmcore.curate.kernels.flagging import line_flags
+from lmcore.curate.kernels.phrases import HAS_BUTTON, HAS_JAVASCRIPT, phrases_at
 from lmcore.curate.kernels.splitting import NO_WORD, RUN, longest_word, word_with
 from lmcore.curate.words import MAX_CITATION_DIGITS, MAX_CLOSERS
 from lmcore.kernels.compiling import called, inlined, kernel
@@ -51,26 +54,28 @@ _HAS_BRACKET: Final = 16
 # What is known of a line, an int64 each.
 (
     _CHARS, _FIRST, _BEHIND, _CHARS_BEFORE, _CHARS_BEHIND, _WORDS, _LETTERED, _SOLID,
-    _FIRST_FLAGS, _LAST_FLAGS, _FOUND, _HASHES, _ELLIPSES, _SENTENCES,
-) = range(14)  # fmt: skip
-LINE_FIELDS: Final = 14
+    _FIRST_FLAGS, _LAST_FLAGS, _FOUND, _HASHES, _ELLIPSES, _SENTENCES, _UPPER, _DIGITS,
+) = range(16)  # fmt: skip
+LINE_FIELDS: Final = 16
 
 # What is known of a document, an int64 each; from N_KEPT on of the lines that were kept.
 (
     N_CHARS, N_FILLED, N_LINES, N_WORDS, N_SOLID, N_LETTERED, N_HASHES, N_ELLIPSES, N_BULLETS,
     N_ELLIPSIS_LINES, FIRST, BEHIND, FOUND,
     N_KEPT, KEPT_CHARS, KEPT_WORDS, N_SENTENCES, N_TERMINAL, N_SHORT, CLEANED_STOP,
-) = range(20)  # fmt: skip
-N_FIELDS: Final = 20
+    FLAGGED_WORDS, FLAGGED_LINES,
+) = range(22)  # fmt: skip
+N_FIELDS: Final = FLAGGED_LINES + N_FLAG_RULES
 """N_FILLED: lines that are not empty; N_LINES: not blank; N_SOLID: characters but blanks; FIRST and
-BEHIND: bounds of the text without blanks at its ends; FOUND: bits, of lines with words enough."""
+BEHIND: bounds of the text without blanks at its ends; FOUND: bits, of lines with words enough;
+FLAGGED_LINES: the first of RefinedWeb's rules, one count each."""
 
 # The line rules, an int64 each; DROPPED: what a line may not hold, as bits.
-MIN_WORDS, MAX_WORD_CHARS, DROPPED, REQUIRES_TERMINAL, SHORT_CHARS = range(5)
-N_RULES: Final = 5
+MIN_WORDS, MAX_WORD_CHARS, DROPPED, REQUIRES_TERMINAL, SHORT_CHARS, DROPS_FLAGGED = range(6)
+N_RULES: Final = 6
 
-Tables = tuple[Span, tuple[Span, Span]]
-"""Flags of characters, and the phrases."""
+Tables = tuple[Span, tuple[Span, Span], tuple[Span, Span]]
+"""Flags of characters, the phrases of C4's rules and those of RefinedWeb's."""
 
 
 @kernel
@@ -80,6 +85,8 @@ def measure_lines(
     flags: np.ndarray,  # uint16 [code points]
     letters: np.ndarray,  # uint8, of all phrases
     phrases: np.ndarray,  # int64 [phrases, 5]
+    flag_letters: np.ndarray,  # uint8, of all phrases of `flagging`
+    flag_phrases: np.ndarray,  # int64 [phrases, 3]
     rules: np.ndarray,  # int64 [N_RULES]
     scratch: np.ndarray,  # int64 [LINE_FIELDS]
     cleaned: np.ndarray,  # uint8, as long as the text
@@ -87,7 +94,8 @@ def measure_lines(
 ) -> None:
     """Count what each document holds, and write the lines that are kept."""
     source, target, limits = span_of(text), span_of(cleaned), span_of(rules)
-    tables = span_of(flags), (span_of(letters), span_of(phrases))
+    sought = span_of(letters), span_of(phrases)
+    tables = span_of(flags), sought, (span_of(flag_letters), span_of(flag_phrases))
     line, row = span_of(scratch), span_of(counts)
     at = 0
     for document in range(offsets.shape[0] - 1):
@@ -98,7 +106,7 @@ def measure_lines(
             _add(row, base + N_CHARS * 8, load64(line, _CHARS * 8) + (end < stop))
             _add(row, base + N_FILLED * 8, end > here)
             if load64(line, _SOLID * 8):
-                _add_line(line, row, base, source)
+                _add_line(line, row, base, source, tables)
                 at = _keep(source, tables, line, limits, target, at, row, base)
             here = end + 1
         store64(row, base + CLEANED_STOP * 8, at)
@@ -116,11 +124,11 @@ def _scan(text: Span, start: int, stop: int, tables: Tables, line: Span) -> int:
     Most characters are letters of a word that has one already: nothing is noted of these. So
     characters are counted as bytes less the `more` that they have beyond one each.
     """
-    flags, phrases = tables
+    flags, phrases, _ = tables
     here, first, behind, dot_behind, sentence_behind = start, -1, start, -1, -1
     more, more_before, more_behind, n_blanks, n_words, n_lettered = 0, 0, 0, 0, 0, 0
     word, is_lettered, plain, n_dots, found = NO_WORD, False, _NONE, 0, 0
-    n_hashes, n_ellipses, n_sentences = 0, 0, 0
+    n_hashes, n_ellipses, n_sentences, n_upper, n_digits = 0, 0, 0, 0, 0
     while here < stop:
         code, width = character(text, here)
         bits = flags_of(code, flags)
@@ -141,6 +149,8 @@ def _scan(text: Span, start: int, stop: int, tables: Tables, line: Span) -> int:
             first, more_before = here, more
         here += width
         more += width - 1
+        n_upper += bits & UPPER != 0
+        n_digits += bits & DIGIT != 0
         if bits & KIND or word != RUN:
             word, begins = word_with(word, bits & KIND)
             if begins:
@@ -190,6 +200,8 @@ def _scan(text: Span, start: int, stop: int, tables: Tables, line: Span) -> int:
     store64(line, _HASHES * 8, n_hashes)
     store64(line, _ELLIPSES * 8, n_ellipses)
     store64(line, _SENTENCES * 8, n_sentences + (sentence_behind != behind))
+    store64(line, _UPPER * 8, n_upper)
+    store64(line, _DIGITS * 8, n_digits)
     return here
 
 
@@ -218,7 +230,22 @@ def _ends_with_ellipsis(text: Span, line: Span) -> bool:
 
 
 @inlined
-def _add_line(line: Span, row: Span, base: int, text: Span) -> None:
+def _flags(text: Span, line: Span, tables: Tables) -> int:
+    """Return the rules of RefinedWeb that flag a line."""
+    return line_flags(
+        text,
+        (load64(line, _FIRST * 8), load64(line, _BEHIND * 8)),
+        load64(line, _WORDS * 8),
+        load64(line, _SOLID * 8),
+        load64(line, _UPPER * 8),
+        load64(line, _DIGITS * 8),
+        load64(line, _FOUND * 8) & HAS_BUTTON != 0,
+        tables[2],
+    )
+
+
+@inlined
+def _add_line(line: Span, row: Span, base: int, text: Span, tables: Tables) -> None:
     """Add the counts of a line that is not blank to those of its document."""
     if load64(row, base + N_LINES * 8) == 0:
         store64(row, base + FIRST * 8, load64(line, _FIRST * 8))
@@ -231,6 +258,11 @@ def _add_line(line: Span, row: Span, base: int, text: Span) -> None:
     _add(row, base + N_ELLIPSES * 8, load64(line, _ELLIPSES * 8))
     _add(row, base + N_BULLETS * 8, load64(line, _FIRST_FLAGS * 8) & BULLET != 0)
     _add(row, base + N_ELLIPSIS_LINES * 8, _ends_with_ellipsis(text, line))
+    flags = _flags(text, line, tables)
+    if flags:
+        _add(row, base + FLAGGED_WORDS * 8, load64(line, _WORDS * 8))
+        for rule in range(N_FLAG_RULES):
+            _add(row, base + (FLAGGED_LINES + rule) * 8, flags >> rule & 1)
 
 
 @called
@@ -260,6 +292,8 @@ def _keep(
     seen = found & ~HAS_BRACE if found & dropped & HAS_JAVASCRIPT else found
     store64(row, base + FOUND * 8, load64(row, base + FOUND * 8) | seen)
     if found & dropped:
+        return at
+    if load64(rules, DROPS_FLAGGED * 8) and _flags(text, line, tables):
         return at
     if not is_first:
         store8(target, at, NEWLINE)

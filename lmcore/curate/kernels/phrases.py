@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from lmcore.curate.flagged_lines import BUTTONS_ANYWHERE
 from lmcore.curate.kernels.characters import ANCHORS
 from lmcore.curate.words import JAVASCRIPT, LOREM_IPSUM, POLICY_PHRASES
 from lmcore.kernels.compiling import called, inlined
@@ -18,11 +19,13 @@ from lmcore.kernels.memory import Span, load8, load64
 HAS_JAVASCRIPT: Final = 1
 HAS_POLICY: Final = 2
 HAS_LOREM_IPSUM: Final = 4
+HAS_BUTTON: Final = 32
 
 _SOUGHT: Final = (
     (JAVASCRIPT, HAS_JAVASCRIPT),
     (LOREM_IPSUM, HAS_LOREM_IPSUM),
     *((phrase, HAS_POLICY) for phrase in POLICY_PHRASES),
+    *((phrase, HAS_BUTTON) for phrase in BUTTONS_ANYWHERE),
 )
 _ROW_BYTES: Final = 40
 

@@ -47,8 +47,8 @@ LONGEST: Final = 10
 (
     REPETITION_LINES, REPEATED_LINES, REPEATED_LINE_CHARS, KEPT_LINES, KEPT_REPEATED_LINES,
     KEPT_REPEATED_LINE_CHARS, N_PARAGRAPHS, REPEATED_PARAGRAPHS, REPEATED_PARAGRAPH_CHARS,
-    STOP_WORDS, TOP_2GRAM, TOP_3GRAM, TOP_4GRAM, DUPLICATE_5GRAM,
-) = range(14)  # fmt: skip
+    STOP_WORDS, STOP_WORD_OCCURRENCES, TOP_2GRAM, TOP_3GRAM, TOP_4GRAM, DUPLICATE_5GRAM,
+) = range(15)  # fmt: skip
 N_REPETITION_FIELDS: Final = DUPLICATE_5GRAM + LONGEST - LONGEST_TOP
 _KEPT: Final = (KEPT_LINES - REPETITION_LINES) * 8
 
@@ -85,7 +85,7 @@ def measure_repetition(
             start, stop = counts[document, FIRST], counts[document, BEHIND]
             _repeated_paragraphs(source, start, stop, entries, mask, stamp + 2 * _STAMP, out, row)
             stamp += 3 * _STAMP
-            n_words, found = _number_words(
+            n_words, found, n_found = _number_words(
                 source,
                 start,
                 stop,
@@ -98,6 +98,7 @@ def measure_repetition(
                 active,
             )
             store64(out, row + STOP_WORDS * 8, count_bits(found))
+            store64(out, row + STOP_WORD_OCCURRENCES * 8, n_found)
             _repeated_ngrams(n_words, entries, mask, stamp, before, active, out, row)
             stamp += LONGEST * _STAMP
         kept_start = kept_stop
@@ -239,27 +240,25 @@ def _number_words(
     stamp: int,
     before: Span,
     active: Span,
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Write each word's place and entry, and the characters before each.
 
-    Returns how many words there are, and the bits of the stop words among what stands between
-    blanks: words, or several of them where a script without blanks is used.
+    Returns how many words there are, the bits of the stop words among what stands between blanks
+    (words, or several of them where a script without blanks is used), and how many of these are one.
     """
     flags, stop_words = tables
-    n_words, n_chars_before, found = 0, 0, 0
-    is_sought, is_joined = False, False
+    is_sought = language != UNKNOWN
+    n_words, n_chars_before, found, n_found = 0, 0, 0, 0
     first, behind = here, here
     while here < stop:
         start, here, n_chars = next_word(text, here, stop, flags)
         if start > behind:
             if is_sought:
-                found |= stop_word_bit(text, first, behind, language, flags, stop_words)
-            first, is_sought = start, False
-        elif n_words:
-            is_joined = True
-        entry, count = _find(text, start, here - start, table, mask, stamp)
-        # A word seen before was sought then, unless it was part of something longer.
-        is_sought = language != UNKNOWN and (count == 1 or is_joined or is_sought)
+                bit = stop_word_bit(text, first, behind, language, flags, stop_words)
+                found |= bit
+                n_found += bit != 0
+            first = start
+        entry, _ = _find(text, start, here - start, table, mask, stamp)
         behind = here
         store64(active, n_words * _PAIR_BYTES, n_words)
         store64(active, n_words * _PAIR_BYTES + 8, entry)
@@ -267,9 +266,11 @@ def _number_words(
         n_words += 1
         n_chars_before += n_chars
     if is_sought:
-        found |= stop_word_bit(text, first, behind, language, flags, stop_words)
+        bit = stop_word_bit(text, first, behind, language, flags, stop_words)
+        found |= bit
+        n_found += bit != 0
     store64(before, n_words * 8, n_chars_before)
-    return n_words, found
+    return n_words, found, n_found
 
 
 @called

@@ -42,6 +42,7 @@ CONFIGS = [
         c4_max_word_chars=7,
         c4_drop_javascript_lines=False,
         fineweb_short_line_chars=0,
+        refinedweb_drop_lines=True,
     ),
     CurateConfig(
         c4_min_words_per_line=5, c4_drop_policy_lines=False, c4_require_terminal_punctuation=True
@@ -93,6 +94,16 @@ PIECES = [
         "\ud83d\ude00",
         "\U0010ffff",
     ),
+    *(
+        "3 likes",
+        "1,2.3K Views",
+        "\n12 shares\n",
+        "Sign-In",
+        "\nlog in",
+        "READ more...\n",
+        "read more",
+    ),
+    *("item in cart", "Items in cart", "\nHOME\n", "BREAKING NEWS", "\n12 34\n", "7 likes."),
     *("word", "sixteen-byte-wor", "fifteen-byte-wo", "a much longer line of words goes here.\n"),
     *("x" * 30, "é" * 8, "so it goes, and so it goes, and so", "\nA line.\n", "\n \n", "• item\n"),
 ]

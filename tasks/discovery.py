@@ -146,7 +146,13 @@ def require_archive(sources: Sequence[Source]) -> None:
 
 
 def discover(
-    store: Store, *, warcs: Sequence[str], labels: str, lid_model: str, remember: bool = True
+    store: Store,
+    *,
+    warcs: Sequence[str],
+    labels: str,
+    lid_model: str,
+    lists: str = "",
+    remember: bool = True,
 ) -> Sources:
     """Find and hash every source file of a recipe; ``remember`` writes down the hashes.
 
@@ -163,6 +169,7 @@ def discover(
         warcs=sources(warcs, "corpus.warcs") if warcs else (),
         labels=tuple(s for s in label_files if s.name.endswith(".parquet")),
         lid_model=sources([lid_model], "curate.lid_model") if lid_model else (),
+        lists=sources([lists], "curate.lists") if lists else (),
     )
     if remember:
         cache.save()

@@ -77,6 +77,7 @@ class Sources:
     warcs: tuple[Source, ...] = ()
     labels: tuple[Source, ...] = ()
     lid_model: tuple[Source, ...] = ()
+    lists: tuple[Source, ...] = ()
 
 
 _UNLIMITED_TOKENS = 1 << 62
@@ -94,9 +95,9 @@ _STAGES = (
           title="extract main text", deadline_seconds=6 * _HOUR),
     Stage(name="classifiers", part="corpus", body="tasks.curation:classifiers",
           title="train the classifiers", deadline_seconds=1 * _HOUR),
-    Stage(name="annotate", part="corpus", body="tasks.curation:annotate",
+    Stage(name="annotate", version=2, part="corpus", body="tasks.curation:annotate",
           title="score documents", deadline_seconds=6 * _HOUR),
-    Stage(name="decide", version=2, part="corpus", body="tasks.curation:decide",
+    Stage(name="decide", version=3, part="corpus", body="tasks.curation:decide",
           title="decide what to keep", deadline_seconds=1 * _HOUR),
     Stage(name="deduplicate", version=3, part="corpus", body="tasks.deduplication:deduplicate",
           title="remove duplicates", deadline_seconds=6 * _HOUR),
@@ -160,7 +161,7 @@ def journey(recipe: Recipe, sources: Sources) -> tuple[Step, ...]:
 
 def _shown(recipe: Recipe) -> dict[str, Section]:
     """What the report states of a recipe: everything but places and speeds."""
-    hidden = {"corpus": {"warcs"}, "curate": {"labels", "lid_model"}}
+    hidden = {"corpus": {"warcs"}, "curate": {"labels", "lid_model", "lists"}}
     return {
         name: {key: value for key, value in section.items() if key not in hidden.get(name, ())}
         for name, section in recipe.items()
@@ -205,6 +206,7 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
             extracted=_refs(f"extract/{part}"),
             classifiers=_refs("classifiers"),
             lid_model=sources.lid_model,
+            lists=sources.lists,
         )
         for part in parts.values()
     ]

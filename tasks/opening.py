@@ -106,6 +106,7 @@ def plan_steps(
         warcs=sections["corpus"]["warcs"],
         labels=sections["curate"]["labels"],
         lid_model=sections["curate"]["lid_model"],
+        lists=sections["curate"]["lists"],
         remember=remember,
     )
     steps = journey(sections, sources)

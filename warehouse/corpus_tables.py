@@ -42,7 +42,7 @@ CORPUS_TABLES = (
         toxicity float calibrated probability of toxicity
         n_chars int characters of the extracted text
         n_lines int non-blank lines of the extracted text
-        n_lines_removed int lines that C4's rules removed
+        n_lines_removed int lines that the line rules removed (C4; RefinedWeb where the recipe says so)
         n_words int words of the extracted text
         mean_word_length float mean characters in a word (Gopher)
         hash_ratio float hash signs per word (Gopher)
@@ -51,6 +51,7 @@ CORPUS_TABLES = (
         ellipsis_lines float share of lines that end with an ellipsis (Gopher)
         alphabetic_words float share of words with a letter (Gopher)
         n_stop_words int distinct stop words; -1 where the language has no list (Gopher)
+        n_stop_word_occurrences int stop words, each occurrence counted; -1 where the language has no list (Gopher as DCLM has it)
         duplicate_lines float share of lines that repeat an earlier one (Gopher)
         duplicate_paragraphs float share of paragraphs that repeat an earlier one (Gopher)
         duplicate_line_chars float share of characters in repeated lines (Gopher)
@@ -71,9 +72,23 @@ CORPUS_TABLES = (
         short_lines float share of short lines (FineWeb)
         line_duplicate_chars float share of characters in repeated lines (FineWeb)
         newlines_per_word float line breaks per word (FineWeb)
+        n_uppercase_lines int lines that are mainly upper-case (RefinedWeb)
+        n_numeric_lines int lines of digits alone (RefinedWeb)
+        n_counter_lines int lines such as 3 likes (RefinedWeb)
+        n_one_word_lines int lines of one word (RefinedWeb)
+        n_button_lines int short lines with the text of a button, such as read more (RefinedWeb)
+        flagged_words float share of words in lines that one of these five rules flags (RefinedWeb)
+        bad_word_ratio float words of the language's list of bad words for each word (C4)
+        url_block text how a block list names the address: domain, subdomain, address, or empty
+        n_url_substrings int banned substrings in the address (RefinedWeb, strict)
+        n_url_words int banned words in the address (RefinedWeb, hard)
+        n_url_soft_words int different words in the address that say little alone (RefinedWeb, soft)
         n_emails int e-mail addresses masked
         n_phones int phone numbers masked
         n_ips int IP addresses masked
+        n_cards int numbers of payment cards masked
+        n_ibans int bank account numbers (IBAN) masked
+        n_keys int private keys and keys to services masked
         """,
         Outcomes("doc_id"),
     ),

@@ -58,7 +58,12 @@ def test_override_changes_only_the_configuration_it_belongs_to(override, changed
 
 def test_curation_fields_are_partitioned():
     fields = {field.name for field in dataclasses.fields(CurateConfig)}
-    parts = [CLASSIFIER_FIELDS, ANNOTATION_FIELDS, DECISION_FIELDS, ("labels", "lid_model")]
+    parts = [
+        CLASSIFIER_FIELDS,
+        ANNOTATION_FIELDS,
+        DECISION_FIELDS,
+        ("labels", "lid_model", "lists"),
+    ]
     assert sorted(name for part in parts for name in part) == sorted(fields)
 
 

@@ -27,9 +27,6 @@ from lmcore.tokenizer.scanner import make_scanner
 ENDS: Final = 1 << 18
 """Pre-tokens found before they are used: those of some 1.2 MB. At each return from a kernel a
 thread waits for the interpreter's lock, so few returns are worth 2 MB that leave the cache."""
-KEPT_IDS: Final = 1 << 22
-"""Memory of 16 MB for what is returned: in large pages, where 4 kB at a time cost more to touch
-than to write, most of all where two threads do."""
 FIRST_ENTRIES: Final = 1 << 16
 MOST_ENTRIES: Final = 1 << 21
 GROWTH: Final = 4
@@ -115,19 +112,17 @@ class Encoder:
         self._long_work = np.empty(1 << 12, np.uint8)
         self._state = np.zeros(kernels.N_STATE, np.int64)
 
-    def encode(
-        self, parts: Iterable[tuple[bytes, int]], *, keep: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, parts: Iterable[tuple[bytes, int]]) -> tuple[np.ndarray, np.ndarray]:
         """Return the ids (uint32) of the parts, and how many there are up to the end of each.
 
-        A part is UTF-8, and the id of the special token behind it or -1. Ids that are not to be kept are overwritten by the next call. Those that are lie in memory
-        that is theirs, `KEPT_IDS` of several calls together.
+        A part is UTF-8, and the id of the special token behind it or -1. The next call writes over
+        the ids.
         """
         segments = self._lay_out(parts)
         n_bytes = int(segments[-1, 1]) if len(segments) else 0
         room = n_bytes + len(segments) + 4
         if len(self._out) < room:
-            self._out = np.empty(max(room, KEPT_IDS if keep else 0), np.uint32)
+            self._out = np.empty(room, np.uint32)
         marks = np.empty(len(segments), np.int64)
         state = self._state
         state[kernels.WRITTEN] = state[kernels.SEGMENT] = state[kernels.POSITION] = 0
@@ -137,11 +132,7 @@ class Encoder:
                 done = self._run(segments, done, n_ends, marks)
             self._cache.make_room()
         self._run(segments, 0, 0, marks)  # what follows empty segments
-        n_ids = int(state[kernels.WRITTEN])
-        ids = self._out[:n_ids]
-        if keep:
-            self._out = self._out[n_ids:]
-        return ids, marks
+        return self._out[: state[kernels.WRITTEN]], marks
 
     def _lay_out(self, parts: Iterable[tuple[bytes, int]]) -> np.ndarray:
         """Put the parts into the block, one at a time, and return their segments."""

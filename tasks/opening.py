@@ -106,6 +106,7 @@ def plan_steps(
         warcs=sections["corpus"]["warcs"],
         labels=sections["curate"]["labels"],
         lid_model=sections["curate"]["lid_model"],
+        evaluation_sets=sections["decontaminate"]["sets"],
         remember=remember,
     )
     steps = journey(sections, sources)

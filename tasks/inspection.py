@@ -19,7 +19,9 @@ _OF_STAGE = {
     "annotate": _GENERAL,
     "decide": _GENERAL,
     "deduplicate": ("quality", "n_chars"),
+    "decontaminate": ("quality", "n_chars"),
     "tokens": ("n_tokens", "split"),
+    "mix": ("n_tokens", "language", "quality"),
 }
 """Columns that a stage goes by, or makes, whatever the reason."""
 

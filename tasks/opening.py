@@ -107,6 +107,7 @@ def plan_steps(
         labels=sections["curate"]["labels"],
         lid_model=sections["curate"]["lid_model"],
         lists=sections["curate"]["lists"],
+        evaluation_sets=sections["decontaminate"]["sets"],
         remember=remember,
     )
     steps = journey(sections, sources)

@@ -147,6 +147,53 @@ CORPUS_TABLES = (
         """,
     ),
     table(
+        "decontamination_outcomes",
+        "What decontamination did with each unique document.",
+        """
+        doc_id text the document
+        outcome text kept or contaminated
+        """,
+        Outcomes("doc_id", "outcome", "kept"),
+    ),
+    table(
+        "contamination",
+        "What unique documents hold of evaluation items: one row for each document, item and length of n-gram.",
+        """
+        doc_id text the document
+        set_name text the evaluation set: its file, or problems for the journey's own
+        item_id text the item within its set
+        n int words of an n-gram
+        n_found int distinct n-grams of the item that the document holds
+        share float n_found over all distinct n-grams of the item
+        is_contaminated bool whether the share is the rule's, or more
+        n_spans int runs of the document's words that these n-grams cover
+        first_char int first character of the longest of them in the document's text
+        end_char int the character behind its last
+        matched_text text the longest of them
+        """,
+    ),
+    table(
+        "uncheckable",
+        "Evaluation items with fewer words than an n-gram: one row for each item and length.",
+        """
+        set_name text the evaluation set
+        item_id text the item
+        n int words of an n-gram
+        n_words int words of the item
+        """,
+    ),
+    table(
+        "decontamination_sets",
+        "The evaluation sets that the corpus was searched for.",
+        """
+        set_name text the set
+        n_items int items
+        n_checkable int items with at least one n-gram of the shortest length
+        n_contaminated int items that a document holds, by the rule
+        n_documents int documents that hold one, by the rule
+        """,
+    ),
+    table(
         "classifiers",
         "The fastText classifiers trained in the pipeline.",
         """

@@ -24,7 +24,7 @@ _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _MAX_LAYERS = 4
 _NO_ENCODINGS = frozenset({b"identity", b"none", b"binary", b"7bit", b"8bit"})
 _MAX_HEADER_BYTES = 1 << 18
-_LISTS = frozenset({b"content-encoding", b"transfer-encoding"})
+_LISTS = frozenset({b"content-encoding", b"transfer-encoding", b"x-robots-tag"})
 _HTML_START = re.compile(
     rb"(?:\xef\xbb\xbf)?[\s\0]*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,500}?-->\s*)*"
     rb"<(?:!doctype\s+html|html|head|body|title|meta|script|style|link|div|p|table|h1|a|br|!--)\b",
@@ -61,7 +61,7 @@ class Response:
 def parse_headers(block: bytes, *, status_line: bool) -> dict[bytes, bytes] | None:
     """Header fields by lower-case name; None where the block is not headers at all.
 
-    The first of several fields counts, except for encodings, which add up.
+    The first of several fields counts, except for lists (encodings, robots), which add up.
     """
     parser = HeaderMap()
     try:  # FastWARC refuses blocks above 32 KiB, and takes lines that end in LF for one line

@@ -7,7 +7,7 @@ from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.extract import Tally, extract_archive
 from lmcore.crawl.record import OUTCOMES, Record, hash_id
 
-CONFIG = ExtractConfig(extractor="resiliparse", max_page_bytes=200_000, page_seconds=5.0)
+CONFIG = ExtractConfig(tier="fast", max_page_bytes=200_000, page_seconds=5.0)
 WORDS = " ".join(f"word{i}" for i in range(100))
 HTML = f"<html><head><title>T</title></head><body><p>{WORDS}.</p></body></html>".encode()
 FIELDS = [
@@ -221,7 +221,7 @@ def test_extract_archive_page_that_hangs_is_timeout_and_neighbours_are_kept(reco
     path.write_bytes(
         pack("gz", [record(i, http(body)) for i, body in enumerate([HTML, slow, HTML])])
     )
-    config = ExtractConfig(extractor="trafilatura", page_seconds=0.3)
+    config = ExtractConfig(tier="precise", page_seconds=0.3)
     assert [row.outcome for row in extract_archive(path, "a", config)] == [
         "page",
         "timeout",

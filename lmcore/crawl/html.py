@@ -18,12 +18,9 @@ from lmcore.crawl.pdf import extract_pdf
 from lmcore.crawl.record import PAGE, Page
 from lmcore.crawl.tiers import extract_text
 
-_TAG = re.compile(
-    # what looks like tags in here is none; unclosed, these run to the end, as in a browser
-    r"<!--.*?(?:-->|\Z)|<(script|style|textarea|title|xmp|iframe)\b.*?(?:</\1|\Z)"
-    r"|<(/?)([A-Za-z][^\s/>]*)",
-    re.DOTALL | re.IGNORECASE,
-)
+_TAG = re.compile(rb"<(/?)([a-z][^\s/>]*)")
+_RAW_TEXT = re.compile(rb"<(?:!--|(script|style|textarea|title|xmp|iframe)\b)")
+"""what looks like tags in here is none; unclosed, these run to the end, as in a browser"""
 _VOID = (
     *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param"),
     *("source", "track", "wbr", "basefont", "bgsound", "frame"),
@@ -33,21 +30,32 @@ _CLOSED_BY_THE_NEXT = (
     *("option", "optgroup", "rp", "rt", "rb", "html", "head", "body"),
 )
 """Elements whose end tag may be left out; many pages of them are long, few are deep."""
-_UNNESTED = frozenset((*_VOID, *_CLOSED_BY_THE_NEXT))
+_UNNESTED = frozenset(name.encode() for name in (*_VOID, *_CLOSED_BY_THE_NEXT))
 _WIDE_SPAN = re.compile(r"((?:col|row)span\s{0,9}=\s{0,9}[\"']?)\d{4,}", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+def _without_raw_text(markup: bytes) -> bytes:
+    """Markup in lower case without comments and what scripts, styles and their like hold."""
+    pieces, place = [], 0
+    while found := _RAW_TEXT.search(markup, place):
+        pieces.append(markup[place : found.start()])
+        place = markup.find(b"</" + found[1] if found[1] else b"-->", found.end())
+        if place < 0:
+            return b"".join(pieces)
+    return b"".join([*pieces, markup[place:]])
 
 
 def is_deeper(html: str, max_depth: int) -> bool:
     """Whether elements are nested deeper than `max_depth`, by their tags alone."""
     if html.count("<") - html.count("</") <= max_depth:
         return False
-    open_tags: list[str] = []
-    n_open: dict[str, int] = {}
-    for _, slash, tag in _TAG.findall(html):
-        name = tag.lower()
-        if not name or name in _UNNESTED:
+    markup = _without_raw_text(html.encode("utf-8", "replace").lower())
+    open_tags: list[bytes] = []
+    n_open: dict[bytes, int] = {}
+    for slash, name in _TAG.findall(markup):
+        if name in _UNNESTED:
             continue
         if not slash:
             open_tags.append(name)
@@ -55,7 +63,7 @@ def is_deeper(html: str, max_depth: int) -> bool:
             if len(open_tags) > max_depth:
                 return True
         elif n_open.get(name):
-            closed = ""
+            closed = b""
             while closed != name:
                 closed = open_tags.pop()
                 n_open[closed] -= 1

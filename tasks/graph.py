@@ -91,11 +91,11 @@ _MINUTE = 60.0
 _HOUR = 60 * _MINUTE
 
 _STAGES = (
-    Stage(name="sample_crawl", part="corpus", body="tasks.sources:sample_crawl",
+    Stage(name="sample_crawl", version=2, part="corpus", body="tasks.sources:sample_crawl",
           title="write the sample crawl", deadline_seconds=10 * _MINUTE),
     Stage(name="sample_labels", version=2, part="corpus", body="tasks.sources:sample_labels",
           title="write the sample labels", deadline_seconds=10 * _MINUTE),
-    Stage(name="extract", version=2, part="corpus", body="tasks.extraction:extract",
+    Stage(name="extract", version=3, part="corpus", body="tasks.extraction:extract",
           title="extract main text", deadline_seconds=6 * _HOUR),
     Stage(name="classifiers", part="corpus", body="tasks.curation:classifiers",
           title="train the classifiers", deadline_seconds=1 * _HOUR),

@@ -18,7 +18,17 @@ CORPUS_TABLES = (
         mime text media type without parameters, lower case
         payload_digest text sha1 of the payload as it was archived
         charset text character set the page was decoded with
+        charset_source text who named it: bom, http, meta, detector or fallback
+        page_type text article, forum, listing, product, text or pdf; empty where no tier asked
+        tier text how its text was read: fast, precise or union; empty where it is no HTML
         title text title of the page
+        author text author, as the page states it
+        published text date of publication, as the page states it
+        licence text licence or its URL, as the page states it
+        canonical_url text canonical URL, as the page states it
+        n_links int links to other documents
+        outlinks texts the first distinct URLs it links to
+        opt_out texts uses it forbids: noindex, none, noai, noimageai, tdm-reservation
         outcome text page, or the reason why the record gave no page
         """,
         Outcomes("record_id", "outcome", "page"),

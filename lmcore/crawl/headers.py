@@ -13,10 +13,10 @@ from fastwarc.warc import HeaderMap
 
 _LINE_END = re.compile(rb"\r?\n")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_LISTS = frozenset({b"content-encoding", b"transfer-encoding"})
+_LISTS = frozenset({b"content-encoding", b"transfer-encoding", b"x-robots-tag"})
 
 Fields = dict[bytes, bytes]
-"""Values by lower-case name. The first of several counts, except for encodings, which add up."""
+"""Values by lower-case name. The first of several counts, but encodings and robots add up."""
 
 
 def split_headers(data: bytes, *, max_bytes: int) -> tuple[Fields | None, int]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+from lmcore.crawl.index_config import IndexConfig, selected_names
 from lmcore.crawl.sample import warc_names
 from lmcore.crawl.sample_config import SampleConfig
 from lmcore.curate.config import ANNOTATION_FIELDS, CLASSIFIER_FIELDS, DECISION_FIELDS
@@ -48,7 +49,10 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An input that is a file: its name in the crawl, its content's hash, and where it lies."""
+    """An input that is a file: its name in the crawl, its content's hash, and where it lies.
+
+    A remote file lies at a URL, and its length and ETag are hashed.
+    """
 
     name: str
     content: str
@@ -77,6 +81,7 @@ class Sources:
     warcs: tuple[Source, ...] = ()
     labels: tuple[Source, ...] = ()
     lid_model: tuple[Source, ...] = ()
+    index: tuple[Source, ...] = ()
 
 
 _UNLIMITED_TOKENS = 1 << 62
@@ -90,6 +95,8 @@ _STAGES = (
           title="write the sample crawl", deadline_seconds=10 * _MINUTE),
     Stage(name="sample_labels", version=2, part="corpus", body="tasks.sources:sample_labels",
           title="write the sample labels", deadline_seconds=10 * _MINUTE),
+    Stage(name="fetch_records", part="corpus", body="tasks.sources:fetch_records",
+          title="fetch the selected records", deadline_seconds=24 * _HOUR),
     Stage(name="extract", version=2, part="corpus", body="tasks.extraction:extract",
           title="extract main text", deadline_seconds=6 * _HOUR),
     Stage(name="classifiers", part="corpus", body="tasks.curation:classifiers",
@@ -153,14 +160,16 @@ def journey(recipe: Recipe, sources: Sources) -> tuple[Step, ...]:
     annotates = [step.name for step in steps if step.stage.name == "annotate"]
     steps += _models(recipe)
     sweeps = [step.name for step in steps if step.stage.name == "sweep"]
-    steps += _evaluation(recipe, extracts, annotates, sweeps, sampled=not sources.warcs)
+    steps += _evaluation(
+        recipe, extracts, annotates, sweeps, sampled=not (sources.warcs or sources.index)
+    )
     done = _refs(*(step.name for step in steps))
     return (*steps, _step("report", {"recipe": _shown(recipe)}, artifacts=done))
 
 
 def _shown(recipe: Recipe) -> dict[str, Section]:
     """What the report states of a recipe: everything but places and speeds."""
-    hidden = {"corpus": {"warcs"}, "curate": {"labels", "lid_model"}}
+    hidden = {"corpus": {"warcs"}, "index": {"files", "base"}, "curate": {"labels", "lid_model"}}
     return {
         name: {key: value for key, value in section.items() if key not in hidden.get(name, ())}
         for name, section in recipe.items()
@@ -177,9 +186,13 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
     curate = recipe["curate"]
     sample = recipe["sample"]
     steps = []
-    if sources.warcs:
-        crawl: dict[str, tuple[Ref | Source, ...]] = {s.name: (s,) for s in sources.warcs}
-    else:
+    crawl: dict[str, tuple[Ref | Source, ...]] = {s.name: (s,) for s in sources.warcs}
+    if sources.index:
+        selection = {name: value for name, value in recipe["index"].items() if name != "files"}
+        steps.append(_step("fetch_records", {"index": selection}, index=sources.index))
+        selected = selected_names(from_section(IndexConfig, selection))
+        crawl |= {name: _refs("fetch_records") for name in selected}
+    if not crawl:
         steps.append(_step("sample_crawl", {"sample": sample}))
         names = warc_names(from_section(SampleConfig, sample))
         crawl = {name: _refs("sample_crawl") for name in names}

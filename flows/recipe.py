@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lmcore.align.config import DPOConfig, GRPOConfig, ProblemConfig, SFTConfig
 from lmcore.crawl.config import ExtractConfig
+from lmcore.crawl.index_config import IndexConfig
 from lmcore.crawl.sample_config import SampleConfig
 from lmcore.curate.config import CurateConfig
 from lmcore.dedup.config import DedupConfig
@@ -39,7 +40,10 @@ class CorpusConfig:
     """Where the pages come from."""
 
     warcs: tuple[str, ...] = ()
-    """paths, folders or globs of WARC, WET or ARC files"""
+    """paths, folders, globs or URLs (http, https, s3) of WARC, WET or ARC files, or of path lists
+    such as Common Crawl's warc.paths.gz"""
+    max_files: int = 0
+    """files taken of each path list, the first ones; 0 takes all"""
     sample: bool = True
     """whether a recipe without files of its own takes the sample crawl"""
 
@@ -49,6 +53,7 @@ class Recipe:
     """The whole journey's configuration."""
 
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    index: IndexConfig = field(default_factory=IndexConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
     extract: ExtractConfig = field(default_factory=ExtractConfig)
     curate: CurateConfig = field(default_factory=CurateConfig)

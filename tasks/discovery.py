@@ -1,9 +1,10 @@
-"""Source files of a recipe: paths and globs become named, hashed files.
+"""Source files of a recipe: paths, globs, URLs and path lists become named, hashed files.
 
 Names are what documents remember, so they hold nothing of this machine: Common Crawl's own path
 where there is one, else the file's name with as many folders as it takes to be unique.
 A file is hashed once; afterwards its size, mtime and inode vouch for it. Crawl files are looked into
-only until one of them holds a record: a few milliseconds, unless none does.
+only until one of them holds a record: a few milliseconds, unless none does. Remote files are asked
+for their length and ETag, eight at a time, and not downloaded.
 """
 
 import glob
@@ -12,10 +13,13 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from io import BufferedIOBase
+from concurrent.futures import ThreadPoolExecutor
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 
-from lmcore.crawl.warc import describe_start, has_record, starts_with_record
+from lmcore.crawl.paths import is_path_list, read_path_list
+from lmcore.crawl.remote import find_remote, is_remote, read_range
+from lmcore.crawl.sniff import describe_start, has_record, starts_with_record
 from lmcore.dedup.contamination_config import SUFFIXES
 from lmcore.errors import InputError
 from tasks.graph import Source, Sources
@@ -26,6 +30,8 @@ logger = logging.getLogger(__name__)
 _CRAWL_ROOT = "crawl-data"
 UNREADABLE = "unreadable"
 _SHOWN = 5
+_SNIFFED_BYTES = 1 << 18
+_N_ASKED = 8
 
 
 class _HashCache:
@@ -106,12 +112,29 @@ def name_files(paths: Iterable[Path]) -> dict[str, Path]:
     return dict(sorted(named.items()))
 
 
+def _open(source: Source) -> BufferedIOBase:
+    """A source file to look into; of a remote one its beginning."""
+    if not is_remote(source.path):
+        return Path(source.path).open("rb")
+    n_bytes = min(find_remote(source.path).n_bytes, _SNIFFED_BYTES)
+    return BytesIO(read_range(source.path, 0, n_bytes))
+
+
+def list_paths(patterns: Sequence[str], max_files: int) -> list[str]:
+    """Patterns with every path list replaced by what it names."""
+    found: list[str] = []
+    for pattern in patterns:
+        is_list = is_path_list(pattern)
+        found += read_path_list(pattern, max_files) if is_list else [pattern]
+    return found
+
+
 def _holds(source: Source, look: Callable[[BufferedIOBase], bool]) -> bool:
     """What a look into a source file finds; False where it cannot be read."""
     if source.content == UNREADABLE:
         return False
     try:
-        with Path(source.path).open("rb") as file:
+        with _open(source) as file:
             return look(file)
     except OSError:
         return False
@@ -120,7 +143,7 @@ def _holds(source: Source, look: Callable[[BufferedIOBase], bool]) -> bool:
 def _describe(source: Source) -> str:
     """What is wrong with a source file, in a few words."""
     try:
-        with Path(source.path).open("rb") as file:
+        with _open(source) as file:
             found = describe_start(file)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
@@ -154,6 +177,7 @@ def discover(
     lid_model: str,
     lists: str = "",
     evaluation_sets: Sequence[str] = (),
+    index: Sequence[str] = (),
     remember: bool = True,
 ) -> Sources:
     """Find and hash every source file of a recipe; ``remember`` writes down the hashes.
@@ -163,12 +187,21 @@ def discover(
     cache = _HashCache(store.root / "cache" / "hashes.json")
 
     def sources(patterns: Sequence[str], what: str) -> tuple[Source, ...]:
-        named = name_files(match(patterns, what))
-        return tuple(Source(name, cache.hash(path), str(path)) for name, path in named.items())
+        urls = {Path(pattern): pattern for pattern in patterns if is_remote(pattern)}
+        local = match([pattern for pattern in patterns if not is_remote(pattern)], what)
+        named = name_files([*local, *urls])
+        with ThreadPoolExecutor(_N_ASKED) as pool:
+            remotes = pool.map(find_remote, urls.values())
+            contents = {path: found.content for path, found in zip(urls, remotes, strict=True)}
+        return tuple(
+            Source(name, contents.get(path) or cache.hash(path), urls.get(path, str(path)))
+            for name, path in named.items()
+        )
 
     label_files = sources([labels], "curate.labels") if labels else ()
     found = Sources(
         warcs=sources(warcs, "corpus.warcs") if warcs else (),
+        index=sources(index, "index.files") if index else (),
         labels=tuple(s for s in label_files if s.name.endswith(".parquet")),
         lid_model=sources([lid_model], "curate.lid_model") if lid_model else (),
         lists=sources([lists], "curate.lists") if lists else (),

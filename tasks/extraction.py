@@ -9,6 +9,7 @@ from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.extract import Tally, extract_archive, unreadable_file
 from lmcore.crawl.record import PAGE, Record
 from lmcore.crawl.recount import count_records
+from lmcore.crawl.remote import download, find_remote, is_remote
 from lmcore.errors import InputError, TransientError
 from tasks.discovery import UNREADABLE
 from tasks.job import Job, read_all
@@ -28,7 +29,10 @@ def extract(job: Job) -> None:
     name = str(job.spec.config["file"])
     (source,) = [entry for entry in job.spec.inputs if entry.name == "crawl"]
     path = job.path("crawl") / name if source.key else job.path("crawl")
-    if not source.key:
+    is_local = not source.key and not is_remote(source.path)
+    if is_remote(source.path):
+        path = _fetch(job, source.path, source.content)
+    if is_local:
         _require_unchanged(path, source.content)
     tally = Tally()
     if source.content == UNREADABLE:
@@ -39,9 +43,23 @@ def extract(job: Job) -> None:
         records = extract_archive(path, name, config, tally)
     _write(job, records, path)
     n_counted = None if tally.is_damaged else count_records(path)
-    if not source.key:
+    if is_local:
         _require_unchanged(path, source.content)
     job.account("records", tally.n_records if n_counted is None else n_counted)
+
+
+def _fetch(job: Job, url: str, content: str) -> Path:
+    """A remote file, kept in the store's cache; whoever needs the space may delete it there.
+
+    Raises TransientError where it is no longer what the identity states.
+    """
+    remote = find_remote(url)
+    if remote.content != content:
+        raise TransientError(
+            f"Found that {url} changed; expected the content {content[:12]}; the next run looks "
+            "at it anew."
+        )
+    return download(remote, job.store.root / "cache" / "crawl")
 
 
 def _write(job: Job, found: Iterable[Record], path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+from lmcore.crawl.index_config import IndexConfig, selected_names
 from lmcore.crawl.sample import warc_names
 from lmcore.crawl.sample_config import SampleConfig
 from lmcore.curate.config import ANNOTATION_FIELDS, CLASSIFIER_FIELDS, DECISION_FIELDS
@@ -51,7 +52,10 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An input that is a file: its name in the crawl, its content's hash, and where it lies."""
+    """An input that is a file: its name in the crawl, its content's hash, and where it lies.
+
+    A remote file lies at a URL, and its length and ETag are hashed.
+    """
 
     name: str
     content: str
@@ -82,6 +86,7 @@ class Sources:
     lid_model: tuple[Source, ...] = ()
     lists: tuple[Source, ...] = ()
     evaluation_sets: tuple[Source, ...] = ()
+    index: tuple[Source, ...] = ()
 
 
 _UNLIMITED_TOKENS = 1 << 62
@@ -95,6 +100,8 @@ _STAGES = (
           title="write the sample crawl", deadline_seconds=10 * _MINUTE),
     Stage(name="sample_labels", version=2, part="corpus", body="tasks.sources:sample_labels",
           title="write the sample labels", deadline_seconds=10 * _MINUTE),
+    Stage(name="fetch_records", part="corpus", body="tasks.sources:fetch_records",
+          title="fetch the selected records", deadline_seconds=24 * _HOUR),
     Stage(name="extract", version=3, part="corpus", body="tasks.extraction:extract",
           title="extract main text", deadline_seconds=6 * _HOUR),
     Stage(name="classifiers", part="corpus", body="tasks.curation:classifiers",
@@ -168,7 +175,8 @@ def journey(recipe: Recipe, sources: Sources) -> tuple[Step, ...]:
     pages: Inputs = {"extracted": _refs(*extracts), "annotated": _refs(*annotates)}
     steps += _models(recipe, unique, pages)
     sweeps = [step.name for step in steps if step.stage.name == "sweep"]
-    steps += _evaluation(recipe, unique, pages, sweeps, sampled=not sources.warcs)
+    is_sample = not (sources.warcs or sources.index)
+    steps += _evaluation(recipe, unique, pages, sweeps, sampled=is_sample)
     done = _refs(*(step.name for step in steps))
     return (*steps, _step("report", {"recipe": _shown(recipe)}, artifacts=done))
 
@@ -177,6 +185,7 @@ def _shown(recipe: Recipe) -> dict[str, Section]:
     """What the report states of a recipe: everything but places and speeds."""
     hidden = {
         "corpus": {"warcs"},
+        "index": {"files", "base"},
         "curate": {"labels", "lid_model", "lists"},
         "decontaminate": {"sets"},
     }
@@ -196,9 +205,13 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
     curate = recipe["curate"]
     sample = recipe["sample"]
     steps = []
-    if sources.warcs:
-        crawl: dict[str, tuple[Ref | Source, ...]] = {s.name: (s,) for s in sources.warcs}
-    else:
+    crawl: dict[str, tuple[Ref | Source, ...]] = {s.name: (s,) for s in sources.warcs}
+    if sources.index:
+        selection = {name: value for name, value in recipe["index"].items() if name != "files"}
+        steps.append(_step("fetch_records", {"index": selection}, index=sources.index))
+        selected = selected_names(from_section(IndexConfig, selection))
+        crawl |= {name: _refs("fetch_records") for name in selected}
+    if not crawl:
         steps.append(_step("sample_crawl", {"sample": sample}))
         names = warc_names(from_section(SampleConfig, sample))
         crawl = {name: _refs("sample_crawl") for name in names}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lmcore.errors import ConfigError
-from tasks.discovery import discover
+from tasks.discovery import discover, list_paths
 from tasks.graph import STAGES, Ref, Source, Step, journey
 from tasks.resources import Resources
 from tasks.stage import Context, execute
@@ -95,15 +95,18 @@ def plan_steps(
 
     Without ``remember`` the store stays as it is: hashes of files that are new to it are forgotten.
     """
-    if not sections["corpus"]["warcs"] and not sections["corpus"]["sample"]:
+    corpus, index = sections["corpus"], sections["index"]["files"]
+    if not corpus["warcs"] and not index and not corpus["sample"]:
         msg = (
-            "Found no corpus.warcs; expected paths, folders or globs of WARC, WET or ARC files; "
+            "Found no corpus.warcs and no index.files; expected paths, folders, globs or URLs of "
+            "WARC, WET or ARC files; "
             "name them, as in --set 'corpus.warcs=[\"crawl/**/*.warc.gz\"]'."
         )
         raise ConfigError(msg)
     sources = discover(
         store,
-        warcs=sections["corpus"]["warcs"],
+        warcs=list_paths(corpus["warcs"], corpus["max_files"]),
+        index=index,
         labels=sections["curate"]["labels"],
         lid_model=sections["curate"]["lid_model"],
         lists=sections["curate"]["lists"],

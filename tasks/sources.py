@@ -1,7 +1,9 @@
-"""The sample crawl and its labels, for recipes that name no files of their own."""
+"""Crawl files that a stage writes: the sample crawl, its labels, records chosen by an index."""
 
 import pyarrow.parquet as pq
 
+from lmcore.crawl.ccindex import fetch_selected
+from lmcore.crawl.index_config import IndexConfig
 from lmcore.crawl.sample import write_sample_crawl, write_sample_labels
 from lmcore.crawl.sample_config import SampleConfig
 from tasks.job import Job
@@ -19,3 +21,11 @@ def sample_crawl(job: Job) -> None:
 def sample_labels(job: Job) -> None:
     """Write the label sets on which the classifiers are trained by default."""
     write_sample_labels(job.out, job.config(SampleConfig, "sample"))
+
+
+def fetch_records(job: Job) -> None:
+    """Write the records that the columnar index selects, as WARC files."""
+    config = job.config(IndexConfig, "index")
+    paths = [entry.path for entry in job.spec.inputs if entry.name == "index"]
+    for n_records, _ in enumerate(fetch_selected(paths, config, job.out), start=1):
+        job.progress(n_records, config.max_records, f"{n_records:,d} records")

@@ -32,6 +32,7 @@ from lmcore.crawl.inflate import (
 
 _CHUNK_BYTES = 1 << 15
 _PLAIN_BYTES = 1 << 18
+_STEP_BYTES = 1 << 8
 _PROBE_BYTES = 1 << 12
 _SCAN_BYTES = 1 << 20
 _DICTIONARY_BYTES = 1 << 24
@@ -220,20 +221,41 @@ class _Archive:
     def _salvage(self, start: int, damage: int, produced: int) -> Iterator[bytes]:
         """What a damaged member holds before its damage: an error swallows all that it is given.
 
-        So the chunk at `damage` is given byte by byte: an lz4 block of up to 4 MiB comes out only
-        with its last byte.
+        So what follows the sound steps of the chunk at `damage` is given byte by byte: an lz4 block
+        of up to 4 MiB comes out only with its last byte.
         """
+        damage += self._count_sound(start, damage)
         inflater = self._inflater()
-        whole = (self._at(place, _CHUNK_BYTES) for place in range(start, damage, _CHUNK_BYTES))
-        single = (bytes([byte]) for byte in self._at(damage, _CHUNK_BYTES))
+        single = (bytes([byte]) for byte in self._at(damage, _STEP_BYTES))
         try:
-            for data in chain(whole, single):
+            for data in chain(self._chunks_between(start, damage), single):
                 for output in inflater.push(data):
                     if len(output) > produced:
                         yield output[produced:]
                     produced = max(0, produced - len(output))
         except INFLATION_ERRORS:
             return
+
+    def _count_sound(self, start: int, damage: int) -> int:
+        """Bytes of the chunk at `damage` that inflate, in steps."""
+        inflater, n_sound = self._inflater(), 0
+        chunk = self._at(damage, _CHUNK_BYTES)
+        steps = (chunk[at : at + _STEP_BYTES] for at in range(0, len(chunk), _STEP_BYTES))
+        try:
+            for data in self._chunks_between(start, damage):
+                for _ in inflater.push(data):
+                    pass
+            for data in steps:
+                for _ in inflater.push(data):
+                    pass
+                n_sound += len(data)
+        except INFLATION_ERRORS:
+            return n_sound
+        return 0
+
+    def _chunks_between(self, start: int, end: int) -> Iterator[bytes]:
+        for place in range(start, end, _CHUNK_BYTES):
+            yield self._at(place, min(_CHUNK_BYTES, end - place))
 
     def _read_span(self, span: Span, member: _Member) -> Iterator[bytes]:
         if member.first:

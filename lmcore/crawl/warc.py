@@ -14,9 +14,9 @@ After either the next line that begins a record is looked for.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from io import BufferedIOBase, BytesIO
+from io import BufferedIOBase
 
-from lmcore.crawl.headers import parse_headers, parse_named_headers
+from lmcore.crawl.headers import parse_headers, parse_plain_headers, parse_warc_headers
 from lmcore.crawl.members import ARC_LINE, RECORD_START, WARC_LINE, Span, read_spans
 from lmcore.crawl.url import from_bytes
 
@@ -25,26 +25,18 @@ TRUNCATED, MALFORMED, OVERSIZE = "truncated", "malformed", "oversize"
 _MAX_HEADER_BYTES = 1 << 15
 _MAX_LINE_BYTES = 1 << 14
 _KEPT_BYTES = 1 << 16
-_SNIFFED_BYTES = 1 << 18
-_SHOWN_BYTES = 16
 _WINDOW_BYTES = 1 << 20
 _FIRST_LINES = tuple(b"WARC/%b\r\n" % version for version in (b"0.17", b"0.18", b"1.0", b"1.1"))
-_WARC_NAMES = frozenset(
-    f"WARC-{name}"
-    for name in (
-        "Type", "Record-ID", "Date", "Target-URI", "Payload-Digest", "Block-Digest", "IP-Address",
-        "Concurrent-To", "Warcinfo-ID", "Filename", "Truncated", "Identified-Payload-Type",
-        "Profile", "Refers-To", "Refers-To-Target-URI", "Refers-To-Date",
-        "Segment-Number", "Segment-Origin-ID", "Segment-Total-Length",
-        "Identified-Content-Language", "Protocol", "Cipher-Suite",
-    )
-) | {"Content-Type", "Content-Length"}  # fmt: skip
-"""Of the standard, and of Common Crawl; headers with any other are read by `parse_headers`."""
 _FIRST_LINE = re.compile(rb"\n")
 _WARC_FIELD = re.compile(rb"(?:^|\n)WARC-(?:Type|Record-ID)[ \t]*:", re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"\d{1,18}")
-_NEXT_RECORD = re.compile(rb"(?:^|(?<=\n))(?:" + RECORD_START.pattern + rb")")
+_NEXT_RECORD = re.compile(rb"\n(?:" + RECORD_START.pattern + rb")")
+_UNBROKEN = re.compile(WARC_LINE + rb"(?=[A-Za-z-]+[ \t]*:)")
+"""The beginning of a record right behind the cut end of another, without a line end between."""
+_ONCE = re.compile(rb"\nWARC-(?:Type|Record-ID)[ \t]*:", re.IGNORECASE)
+_N_ONCE = 2
+"""Two fields that a header has once each."""
 _SWALLOWED = re.compile(
     rb"\r?\n(?=" + WARC_LINE + rb"[A-Za-z-]+[ \t]*:|" + ARC_LINE + rb"(?:HTTP/|\d{14}\n))"
 )
@@ -132,8 +124,13 @@ class _Buffer:
         """Drops bytes up to the next line that begins a record; at least one is dropped."""
         self.skip(1)
         while window := self.peek(_WINDOW_BYTES):
-            if found := _NEXT_RECORD.search(window):
-                self.skip(found.start())
+            if RECORD_START.match(window):
+                return
+            found = _NEXT_RECORD.search(window)
+            at = found.start() + 1 if found else len(window)
+            unbroken = _UNBROKEN.search(window, 0, at)
+            if found or unbroken:
+                self.skip(unbroken.start() if unbroken else at)
                 return
             if len(window) < _WINDOW_BYTES:
                 self.skip(len(window))
@@ -174,7 +171,8 @@ class _SpanReader:
             offset, length = begin, buffer.position - begin
             if self._span.compressed:
                 offset, length = self._span.start, -1
-            waiting = replace(record, offset=offset, length=length)
+            record.offset, record.length = offset, length
+            waiting = record
         yield from self._close(waiting, n_records)
 
     def _close(self, last: RawRecord | None, n_records: int) -> Iterator[RawRecord]:
@@ -216,15 +214,25 @@ class _SpanReader:
         if blank and _WARC_FIELD.search(head, 0, blank.start()):
             fields = parse_headers(head[: blank.start()])
         self._buffer.skip_to_record()
-        return _LOST if fields is None else _from_fields(fields, b"", MALFORMED)
+        return replace(_LOST) if fields is None else _from_fields(fields, b"", MALFORMED)
 
     def _read_warc(self) -> RawRecord:
         head = self._peek_head(_BLANK_LINE)
-        blank = _BLANK_LINE.search(head)
-        fields = parse_headers(head[: blank.start()]) if blank else None
-        if blank is None or fields is None:
-            return self._read_lost(head)
-        self._buffer.skip(blank.end())
+        at = head.find(b"\r\n\r\n")
+        fields = parse_plain_headers(head[:at]) if at >= 0 else None
+        begin = at + 4
+        if fields is None:
+            blank = _BLANK_LINE.search(head)
+            fields = parse_headers(head[: blank.start()]) if blank else None
+            if blank is None or fields is None:
+                return self._read_lost(head)
+            at, begin = blank.span()
+        cut = _UNBROKEN.search(head, 1, at)
+        if cut and len(_ONCE.findall(head, 0, at)) > _N_ONCE:
+            # the next record's header goes on where this one breaks off
+            self._buffer.skip(cut.start())
+            return _from_fields(parse_headers(head[: cut.start()]) or {}, b"", MALFORMED)
+        self._buffer.skip(begin)
         block, problem = self._read_block(fields.get(b"content-length", b""))
         return _from_fields(fields, block, problem)
 
@@ -265,6 +273,15 @@ class _SpanReader:
         n_bytes, begin = int(length[0]), buffer.position
         if n_bytes > self._max_record_bytes:
             return self._pass_over(n_bytes, begin)
+        return self._read_framed(n_bytes)
+
+    def _read_framed(self, n_bytes: int) -> tuple[bytes, str]:
+        """A block of a stated length, and whether the length lies."""
+        buffer = self._buffer
+        window = buffer.peek(n_bytes + 1)
+        if len(window) > n_bytes and window[n_bytes] in b"\r\n":
+            buffer.skip(n_bytes)
+            return window[:n_bytes], ""
         window = buffer.peek(n_bytes + _MAX_LINE_BYTES)
         while len(window) < n_bytes and buffer.join():
             window = buffer.peek(n_bytes + _MAX_LINE_BYTES)
@@ -273,10 +290,10 @@ class _SpanReader:
         if not is_short and (not after or after[:1] in b"\r\n" or RECORD_START.match(after)):
             buffer.skip(n_bytes)
             return block, ""
-        swallowed = _SWALLOWED.search(window)
-        if swallowed and swallowed.start() < n_bytes:
-            buffer.skip(swallowed.end())
-            return block[: swallowed.start()], MALFORMED
+        end, begin = _find_swallowed(window) or (n_bytes, n_bytes)
+        if end < n_bytes:
+            buffer.skip(begin)
+            return block[:end], MALFORMED
         buffer.skip(len(block))
         if is_short:
             return block, TRUNCATED
@@ -297,13 +314,22 @@ class _SpanReader:
         return block, TRUNCATED
 
 
+def _find_swallowed(window: bytes) -> tuple[int, int] | None:
+    """Where a block ends and the record that it swallowed begins; None where it swallowed none."""
+    swallowed = _SWALLOWED.search(window)
+    unbroken = _UNBROKEN.search(window, 0, swallowed.start() if swallowed else len(window))
+    if unbroken:
+        return unbroken.start(), unbroken.start()
+    return swallowed.span() if swallowed else None
+
+
 def _read_whole(span: Span, max_record_bytes: int) -> RawRecord | None:
     """The record of a member that holds one well-formed WARC record and nothing else."""
     data = span.whole
     if data is None or not data.startswith(_FIRST_LINES):
         return None
     at = data.find(b"\r\n\r\n", 0, _MAX_HEADER_BYTES)
-    fields = parse_named_headers(bytes(data[:at]), _WARC_NAMES) if at >= 0 else None
+    fields = parse_warc_headers(bytes(data[:at])) if at >= 0 else None
     if fields is None:
         return None
     get = fields.get
@@ -372,29 +398,3 @@ def read_records(
         reader = _SpanReader(span, max_record_bytes, n_arc_fields)
         yield from reader.records()
         n_arc_fields = reader.n_arc_fields
-
-
-def has_record(file: BufferedIOBase) -> bool:
-    """Whether a record begins anywhere in the file, as `read_records` sees it.
-
-    An archive answers with its first record; a file that is none is searched to its end, at about
-    27 MB/s.
-    """
-    return any(raw.record_type for raw in read_records(file, max_record_bytes=_KEPT_BYTES))
-
-
-def starts_with_record(file: BufferedIOBase) -> bool:
-    """Whether a record begins near the start: then `has_record` holds as well."""
-    return has_record(BytesIO(file.read(_SNIFFED_BYTES)))
-
-
-def describe_start(file: BufferedIOBase) -> str:
-    """What stands at the start of a file that is no archive, in a few words."""
-    head = file.read(_SNIFFED_BYTES)
-    if not head:
-        return "empty"
-    span = next(read_spans(BytesIO(head)), None)
-    inflated = span.read() if span is not None and span.compressed else b""
-    if inflated:
-        return f"no archive: compressed, and inside begins with {inflated[:_SHOWN_BYTES]!r}"
-    return f"no archive: begins with {head[:_SHOWN_BYTES]!r}"

@@ -6,11 +6,12 @@ import random
 import lz4.frame
 import pytest
 import zstandard
+from web_server import serve
 
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.extract import extract_archive
 from lmcore.errors import InputError
-from tasks.discovery import UNREADABLE, discover, match, name_files
+from tasks.discovery import UNREADABLE, discover, list_paths, match, name_files
 from warehouse.fingerprint import hash_file
 from warehouse.store import Store
 
@@ -28,6 +29,7 @@ def touch(path, text="x"):
 
 
 def put(path, content=RECORD):
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
 
@@ -164,3 +166,30 @@ def test_evaluation_sets_are_files_of_a_known_form(tmp_path):
     assert [source.name for source in found.evaluation_sets] == ["exam.parquet", "quiz.jsonl"]
     with pytest.raises(InputError, match=r"decontaminate.sets"):
         discover(store, warcs=[], labels="", lid_model="", evaluation_sets=[str(tmp_path / "notes.txt")])  # fmt: skip
+
+
+def test_remote_files_are_named_and_identified_without_a_download(store, tmp_path):
+    put(tmp_path / "crawl-data" / "C" / "warc" / "1.warc.gz", gzip.compress(RECORD))
+    put(tmp_path / "crawl-data" / "C" / "warc.paths", b"crawl-data/C/warc/1.warc.gz\n")
+    with serve(tmp_path) as web:
+        listed = list_paths([f"{web.root}/crawl-data/C/warc.paths"], 1)
+        (found,) = discover(store, warcs=listed, labels="", lid_model="").warcs
+        assert found.path == f"{web.root}/crawl-data/C/warc/1.warc.gz"
+        (again,) = find(store, f"{web.root}/crawl-data/C/warc/1.warc.gz")
+    assert found.name == again.name == "crawl-data/C/warc/1.warc.gz"
+    assert found.content == again.content
+
+
+def test_remote_file_that_is_no_archive_is_refused(store, tmp_path):
+    put(tmp_path / "page.html", b"<!DOCTYPE html>")
+    with (
+        serve(tmp_path) as web,
+        pytest.raises(InputError, match=r"no archive: begins with b'<!DOC"),
+    ):
+        find(store, f"{web.root}/page.html")
+
+
+def test_index_becomes_a_source_beside_local_files(store, tmp_path):
+    index, warc = put(tmp_path / "index.parquet", b"x"), put(tmp_path / "a.warc")
+    found = discover(store, warcs=[str(warc)], labels="", lid_model="", index=[str(index)])
+    assert [source.name for source in (*found.warcs, *found.index)] == ["a.warc", "index.parquet"]

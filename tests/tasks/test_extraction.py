@@ -1,11 +1,14 @@
 """One crawl file becomes rows that are counted by somebody else."""
 
+import dataclasses
 import errno
 
 import pytest
+from web_server import serve
 
 from lmcore.crawl import extract as reading
 from lmcore.crawl.extract import extract_archive
+from lmcore.crawl.remote import find_remote
 from lmcore.errors import InputError, TransientError
 from tasks import extraction
 from tasks.discovery import UNREADABLE
@@ -181,3 +184,33 @@ def test_require_pages_one_page_suffices(archive, tmp_path):
     job = make_job(tmp_path / "job", archive)
     extract(job)
     require_pages([job.out])
+
+
+def test_remote_file_is_fetched_into_the_cache_and_read(tmp_path):
+    path = tmp_path / "web" / "a.warc"
+    path.parent.mkdir()
+    path.write_bytes(to_record(1) + to_record(2))
+    with serve(path.parent) as web:
+        url = f"{web.root}/a.warc"
+        content = find_remote(url).content
+        job = make_job(tmp_path / "job", path, content)
+        (entry,) = job.spec.inputs
+        job.spec.inputs[0] = dataclasses.replace(entry, path=url)
+        extract(job)
+        assert [row["outcome"] for row in rows_of(job)] == ["page", "page"]
+        kept = tmp_path / "job" / "store" / "cache" / "crawl" / content
+        assert kept.read_bytes() == path.read_bytes()
+        path.write_bytes(to_record(3))
+        with pytest.raises(TransientError, match="changed; expected the content"):
+            extract(job)
+
+
+def test_conversion_record_of_a_wet_file_is_a_page_with_its_own_text(tmp_path):
+    text = "One line.\n\nAnother, in a WET file: été.\n".encode()
+    wet = to_record(1, text, kind="conversion").replace(b"application/http", b"text/plain")
+    path = tmp_path / "a.warc.wet"
+    path.write_bytes(wet)
+    job = make_job(tmp_path / "job", path)
+    extract(job)
+    assert [row["outcome"] for row in rows_of(job)] == ["page"]
+    assert [row["text"] for row in read_rows(job.out / TEXTS)] == [text.decode().strip()]

@@ -9,6 +9,8 @@ from lmcore.curate.config import ANNOTATION_FIELDS, CLASSIFIER_FIELDS, DECISION_
 from tasks.graph import STAGES, Source, Sources, journey
 from tasks.opening import decode_step, encode_step, steps_until
 
+INDEX = (Source("index.parquet", "0" * 64, "/index.parquet"),)
+
 
 def steps_of(*overrides, sources=None):
     return journey(recipes.load("smoke", overrides).sections(), sources or Sources())
@@ -31,7 +33,9 @@ SETS = Sources(evaluation_sets=(Source("quiz.jsonl", "dd", "/q/quiz.jsonl"),))
 
 
 def test_every_stage_occurs_in_the_journey():
-    assert {step.stage.name for step in steps_of(*LEARNT, sources=SETS)} == set(STAGES)
+    found = {step.stage.name for step in steps_of(*LEARNT, sources=SETS)}
+    found |= {step.stage.name for step in steps_of(sources=Sources(index=INDEX))}
+    assert found == set(STAGES)
 
 
 def test_models_are_trained_on_the_mixture_and_measured_on_what_was_held_out():
@@ -73,6 +77,27 @@ def test_evaluation_sets_are_identity_by_name_and_place_is_not():
     here = config("quiz.jsonl", "/q/quiz.jsonl")
     assert here == config("quiz.jsonl", "/elsewhere/quiz.jsonl")
     assert here["decontaminate"] != config("other.jsonl", "/q/quiz.jsonl")["decontaminate"]
+
+
+def test_selected_records_take_the_place_of_the_sample_crawl():
+    sampled = {step.stage.name for step in steps_of()}
+    indexed = {step.stage.name for step in steps_of(sources=Sources(index=INDEX))}
+    assert indexed - sampled == {"fetch_records"}
+    assert "sample_crawl" in sampled - indexed
+
+
+def test_selection_by_an_index_decides_its_records_and_places_of_the_index_do_not():
+    def fetched(*overrides):
+        steps = steps_of(*overrides, sources=Sources(index=INDEX))
+        return next(step for step in steps if step.name == "fetch_records")
+
+    assert fetched() == fetched("index.files=elsewhere.parquet")
+    assert fetched().config != fetched("index.domains=a.example").config
+    names = [step.name for step in steps_of("index.n_files=2", sources=Sources(index=INDEX))]
+    assert [name for name in names if name.startswith("extract/")] == [
+        "extract/selected-00000.warc.gz",
+        "extract/selected-00001.warc.gz",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,13 @@ import pytest
 import zstandard
 from fastwarc.warc import ArchiveIterator
 
+from lmcore.crawl.sniff import describe_start, has_record, starts_with_record
 from lmcore.crawl.warc import (
     MALFORMED,
     OVERSIZE,
     TRUNCATED,
     RawRecord,
-    describe_start,
-    has_record,
     read_records,
-    starts_with_record,
 )
 
 CAP = 1 << 20
@@ -200,6 +198,15 @@ def test_read_records_bomb_is_given_up_and_the_next_member_found(record):
     bomb = zstd.compress(record(1, bytes(80_000_000)))
     found = read(bomb + zstd.compress(record(2, b"y")))
     assert [(r.record_id[-1], r.problem) for r in found] == [("1", TRUNCATED), ("2", "")]
+
+
+@pytest.mark.parametrize("cut", [1, 20, 150, 230])
+def test_read_records_plain_record_right_behind_a_cut_one_is_read(record, cut):
+    data = record(1, b"a" * 50)[:-cut] + record(2, b"b" * 50) + record(3, b"c")
+    assert [(r.record_id, r.problem) for r in read(data)][-2:] == [
+        ("urn:uuid:2", ""),
+        ("urn:uuid:3", ""),
+    ]
 
 
 def test_read_records_line_feeds_alone_are_accepted(record):

@@ -77,6 +77,8 @@ class Sources:
     warcs: tuple[Source, ...] = ()
     labels: tuple[Source, ...] = ()
     lid_model: tuple[Source, ...] = ()
+    earlier: tuple[Source, ...] = ()
+    """artifacts of the deduplicate stage that keep signatures"""
 
 
 _UNLIMITED_TOKENS = 1 << 62
@@ -122,7 +124,7 @@ _STAGES = (
           title="evaluate the models", deadline_seconds=6 * _HOUR),
     Stage(name="judge", version=2, part="evaluation", body="tasks.judgement:judge",
           title="compare with the ground truth", deadline_seconds=1 * _HOUR),
-    Stage(name="report", version=4, part="evaluation", body="tasks.reporting:report",
+    Stage(name="report", version=5, part="evaluation", body="tasks.reporting:report",
           title="write the report", deadline_seconds=1 * _HOUR),
 )  # fmt: skip
 
@@ -160,7 +162,11 @@ def journey(recipe: Recipe, sources: Sources) -> tuple[Step, ...]:
 
 def _shown(recipe: Recipe) -> dict[str, Section]:
     """What the report states of a recipe: everything but places and speeds."""
-    hidden = {"corpus": {"warcs"}, "curate": {"labels", "lid_model"}}
+    hidden = {
+        "corpus": {"warcs"},
+        "curate": {"labels", "lid_model"},
+        "deduplicate": {"earlier"},
+    }
     return {
         name: {key: value for key, value in section.items() if key not in hidden.get(name, ())}
         for name, section in recipe.items()
@@ -212,9 +218,24 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
     decision = {"curate": _pick(curate, DECISION_FIELDS)}
     extracted = _refs(*(f"extract/{part}" for part in parts.values()))
     steps.append(_step("decide", decision, extracted=extracted, annotated=annotated))
-    dedup = {"deduplicate": recipe["deduplicate"]}
-    steps.append(_step("deduplicate", dedup, annotated=annotated, decided=_refs("decide")))
+    inputs: dict[str, tuple[Ref | Source, ...]] = {
+        "annotated": annotated,
+        "decided": _refs("decide"),
+        "earlier": sources.earlier,
+    }
+    if any(recipe["deduplicate"][name] for name in _NEEDS_RECORDS):
+        inputs["extracted"] = extracted
+    steps.append(_step("deduplicate", {"deduplicate": _dedup_section(recipe)}, **inputs))
     return steps
+
+
+_NEEDS_RECORDS = ("payloads", "urls", "host_line_max_documents", "keep_signatures", "earlier")
+"""Keys of deduplication that read the URL or the payload digest of a document."""
+
+
+def _dedup_section(recipe: Recipe) -> Section:
+    """Deduplication without the names of earlier crawls, whose contents are inputs."""
+    return {name: value for name, value in recipe["deduplicate"].items() if name != "earlier"}
 
 
 def _models(recipe: Recipe) -> list[Step]:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from factories import row
 
 from flows import recipe as recipes
 from lmcore.errors import InputError
@@ -33,27 +34,26 @@ def dedup_step(sources, *overrides):
     return step
 
 
-def write_inputs(folder, texts, file):
+def write_inputs(folder, texts):
     """The tables that the stage reads, for documents of one name."""
     folder.mkdir()
     rows = {
-        "decisions": [{"doc_id": doc_id, "outcome": "kept"} for doc_id in texts],
-        "scores": [{"doc_id": doc_id, "quality": 0.5} for doc_id in texts],
-        "clean_texts": [{"doc_id": doc_id, "text": text} for doc_id, text in texts.items()],
+        "decisions": [row("decisions", doc_id=doc_id, outcome="kept") for doc_id in texts],
+        "scores": [row("scores", doc_id=doc_id, quality=0.5) for doc_id in texts],
+        "clean_texts": [row("clean_texts", doc_id=key, text=text) for key, text in texts.items()],
         "records": [
-            {"record_id": doc_id, "url": f"http://a.example/{text[:5]}", "payload_digest": None}
-            for doc_id, text in texts.items()
+            row("records", record_id=key, url=f"http://a.example/{text[:5]}", payload_digest=None)
+            for key, text in texts.items()
         ],
     }
     for table, found in rows.items():
         write_rows(folder / f"{table}.parquet", table, found)
-    return file
 
 
 def run_stage(store, tmp_path, name, texts, config, earlier=()):
     """Commit the artifact of one crawl."""
     folder = tmp_path / name
-    write_inputs(folder, texts, name)
+    write_inputs(folder, texts)
     inputs = [
         JobInput(kind, "x", "", "", "", str(folder))
         for kind in ("annotated", "decided", "extracted")
@@ -76,7 +76,7 @@ def run_stage(store, tmp_path, name, texts, config, earlier=()):
 
 
 def table(artifact, name):
-    return [tuple(row.values()) for row in read_rows(artifact.path / f"{name}.parquet")]
+    return [tuple(found.values()) for found in read_rows(artifact.path / f"{name}.parquet")]
 
 
 BODY = " ".join(f"word{k}" for k in range(80))
@@ -111,7 +111,7 @@ def test_later_crawl_is_searched_against_an_artifact_named_by_run_key_or_folder(
         "b3": "kept",
         "b4": "url_duplicate",
     }
-    survivors = {row[0]: row[2] for row in table(second, "duplicates")}
+    survivors = {found[0]: found[2] for found in table(second, "duplicates")}
     assert survivors == {"b1": "a1", "b2": "a1", "b4": "a2"}
     assert second.manifest.attributes["n_earlier"] == 2
     assert {"n_pairs_skipped", "n_uncut"} <= second.manifest.attributes.keys()

@@ -12,7 +12,7 @@ where n-grams repeat.
 The k hashes are a + i b of two halves of one (Kirsch & Mitzenmacher 2006). A line goes wrongly only
 where a share of its n-grams are false positives at once: for 13 n-grams and 0.8, p^11.
 
-Cost: 60 us a line of 60 words, two thirds of it shingling; 3.6 bytes an n-gram.
+Cost: 0.3 ms a line of 60 words; 3.6 bytes an n-gram.
 """
 
 import math

@@ -6,11 +6,12 @@ scripts are words. A window of n words goes where the same window stands earlier
 (so "la la la ..." keeps its first n words); what goes is the union of such windows. Every word that
 goes stands in a window that stands earlier, too, so the first occurrence of everything stays.
 
-Two ways to one result. `marks_in_python` remembers every window in a dict: 8 bytes a word of each.
+Two ways to one result. `marks_in_python` remembers every window in a dict, 4 bytes a word of each.
 The kernels sort a suffix array by prefix doubling (Manber & Myers 1993), and stop at n words, for
 what lies deeper decides nothing: log2(n) + 1 rounds of two counting sorts, O(N log n) for N words.
 
-Cost: 3 us a word in Python, and 0.6 with kernels, nearly all of it splitting words; 24 bytes a word.
+Cost: 1.9 us a word in Python, 1.6 with kernels, of which splitting words takes 0.9. Beside the words,
+windows of 50 words take 200 bytes and a dict's entry each in Python, and 24 bytes with kernels.
 """
 
 from collections.abc import Sequence

@@ -87,6 +87,8 @@ class Sources:
     lists: tuple[Source, ...] = ()
     evaluation_sets: tuple[Source, ...] = ()
     index: tuple[Source, ...] = ()
+    earlier: tuple[Source, ...] = ()
+    """artifacts of the deduplicate stage that keep signatures"""
 
 
 _UNLIMITED_TOKENS = 1 << 62
@@ -142,7 +144,7 @@ _STAGES = (
           title="evaluate the models", deadline_seconds=6 * _HOUR),
     Stage(name="judge", version=2, part="evaluation", body="tasks.judgement:judge",
           title="compare with the ground truth", deadline_seconds=1 * _HOUR),
-    Stage(name="report", version=4, part="evaluation", body="tasks.reporting:report",
+    Stage(name="report", version=5, part="evaluation", body="tasks.reporting:report",
           title="write the report", deadline_seconds=1 * _HOUR),
 )  # fmt: skip
 
@@ -188,6 +190,7 @@ def _shown(recipe: Recipe) -> dict[str, Section]:
         "index": {"files", "base"},
         "curate": {"labels", "lid_model", "lists"},
         "decontaminate": {"sets"},
+        "deduplicate": {"earlier"},
     }
     return {
         name: {key: value for key, value in section.items() if key not in hidden.get(name, ())}
@@ -245,11 +248,26 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
     decision = {"curate": _pick(curate, DECISION_FIELDS)}
     extracted = _refs(*(f"extract/{part}" for part in parts.values()))
     steps.append(_step("decide", decision, extracted=extracted, annotated=annotated))
-    dedup = {"deduplicate": recipe["deduplicate"]}
-    steps.append(_step("deduplicate", dedup, annotated=annotated, decided=_refs("decide")))
+    inputs: dict[str, tuple[Ref | Source, ...]] = {
+        "annotated": annotated,
+        "decided": _refs("decide"),
+        "earlier": sources.earlier,
+    }
+    if any(recipe["deduplicate"][name] for name in _NEEDS_RECORDS):
+        inputs["extracted"] = extracted
+    steps.append(_step("deduplicate", {"deduplicate": _dedup_section(recipe)}, **inputs))
     if sources.evaluation_sets:
         steps.append(_decontaminate(recipe, sources.evaluation_sets))
     return steps
+
+
+_NEEDS_RECORDS = ("payloads", "urls", "host_line_max_documents", "keep_signatures", "earlier")
+"""Keys of deduplication that read the URL or the payload digest of a document."""
+
+
+def _dedup_section(recipe: Recipe) -> Section:
+    """Deduplication without the names of earlier crawls, whose contents are inputs."""
+    return {name: value for name, value in recipe["deduplicate"].items() if name != "earlier"}
 
 
 def _decontaminate(recipe: Recipe, sets: Sequence[Source]) -> Step:

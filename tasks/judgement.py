@@ -219,7 +219,11 @@ def _judge_duplicates(truth: Rows, clean: Mapping[str, str], job: Job) -> Iterat
     folder = job.path("deduplicated")
     entered = {str(row["doc_id"]) for row in read_rows(folder / "dedup_outcomes.parquet")}
     removed = {str(row["doc_id"]): row for row in read_rows(folder / "duplicates.parquet")}
-    lines = {tuple(words_of(str(r["line"]))) for r in read_rows(folder / "removed_lines.parquet")}
+    lines = {
+        tuple(words_of(str(row["line"])))
+        for row in read_rows(folder / "removed_lines.parquet")
+        if row["kind"] == "line"
+    }
     by_url = {str(row["url"]): doc_id for doc_id, row in truth.items()}
     pairs = [
         (doc_id, by_url[str(row["duplicate_of"])])
@@ -239,6 +243,7 @@ def _judge_duplicates(truth: Rows, clean: Mapping[str, str], job: Job) -> Iterat
     right = (
         found.is_exact if row["kind"] == "exact" else found.jaccard >= NEAR
         for doc_id, row in removed.items()
+        if row["kind"] in {"exact", "near"} and str(row["survivor_id"]) in clean
         for found in [compare(clean[doc_id], clean[str(row["survivor_id"])], lines)]
     )
     yield from _mean("deduplicate", "precision (true Jaccard >= 0.8)", 1.0, right)
@@ -265,5 +270,9 @@ def _judge_against_plan(
             doc_id = group[doc_id]
         return doc_id
 
-    planted = (root(doc_id) == root(str(row["survivor_id"])) for doc_id, row in removed.items())
+    planted = (
+        root(doc_id) == root(str(row["survivor_id"]))
+        for doc_id, row in removed.items()
+        if str(row["survivor_id"]) in group
+    )
     yield from _mean("deduplicate", "removed within a planted group", 1.0, planted)

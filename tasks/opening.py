@@ -9,6 +9,7 @@ from typing import Any
 
 from lmcore.errors import ConfigError
 from tasks.discovery import discover, list_paths
+from tasks.earlier import find_earlier
 from tasks.graph import STAGES, Ref, Source, Step, journey
 from tasks.resources import Resources
 from tasks.stage import Context, execute
@@ -113,7 +114,8 @@ def plan_steps(
         evaluation_sets=sections["decontaminate"]["sets"],
         remember=remember,
     )
-    steps = journey(sections, sources)
+    earlier = find_earlier(store, sections["deduplicate"]["earlier"], remember=remember)
+    steps = journey(sections, dataclasses.replace(sources, earlier=earlier))
     return steps_until(steps, until) if until else steps
 
 

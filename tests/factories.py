@@ -240,7 +240,7 @@ def commit_corpus(store: Store, config: Mapping[str, object] | None = None) -> l
                     jaccard=1.0 if p["dedup"] == "exact_duplicate" else 0.9)
                 for p in doubles
             ],
-            "removed_lines": [row("removed_lines", line="accept all cookies <b>", n_documents=12, n_removed=12)],
+            "removed_lines": [row("removed_lines", line="accept all cookies <b>", kind="line", n_documents=12, n_removed=12)],
             "unique_texts": [
                 row("unique_texts", doc_id=p["doc_id"], text=_text(int(str(p["number"]))).upper()) for p in survivors
             ],

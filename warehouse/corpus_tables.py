@@ -124,7 +124,7 @@ CORPUS_TABLES = (
         "What deduplication did with each document.",
         """
         doc_id text the document
-        outcome text kept, exact_duplicate, near_duplicate or empty_after_line_dedup
+        outcome text kept, or payload_, url_, exact_ or near_duplicate, or empty_after_X_dedup for the cut X that left no word of it: line, host_line, paragraph, substring or ngram
         """,
         Outcomes("doc_id", "outcome", "kept"),
     ),
@@ -133,24 +133,26 @@ CORPUS_TABLES = (
         "One row for each document that was removed as a duplicate.",
         """
         doc_id text the removed document
-        kind text exact where its normalised text is its survivor's, else near
-        survivor_id text the document of its cluster that stays, never itself a removed one
+        kind text payload or url where it shares that with its survivor or a copy of it, exact where its normalised text is its survivor's, else near
+        survivor_id text the document of its cluster that stays, never itself a removed one; it may be of an earlier crawl
         cluster_id text smallest doc_id of the cluster: the survivor and all removed for it
-        jaccard float true Jaccard similarity with the survivor: of the shingle sets after line deduplication for near, 1 for exact
+        jaccard float true Jaccard similarity with the survivor: of the shingle sets after all cuts for near, 1 for exact; null for payload and url
         """,
     ),
     table(
         "removed_lines",
-        "Lines removed because too many documents share them.",
+        "Lines that too many documents share, and other text that stands in better documents.",
         """
-        line text the line, normalised
-        n_documents int documents that hold it
+        line text the line, normalised; of other kinds, the first 200 characters of what was removed
+        kind text line, host_line, paragraph, substring or ngram
+        host text the host for which a line is too frequent; empty for other kinds
+        n_documents int documents that hold the line, or from which the text was removed
         n_removed int occurrences removed
         """,
     ),
     table(
         "unique_texts",
-        "Text of each surviving document after line deduplication.",
+        "Text of each surviving document after deduplication.",
         """
         doc_id text the document
         text text the text that is tokenised

@@ -31,6 +31,11 @@ def announce() -> None:
     compiling.announce("the kernels of deduplication, about 20 s", *_MODULES)
 
 
+def announce_substrings() -> None:
+    """Says the same of the kernels for repeated runs of words."""
+    compiling.announce("the kernels of repeated runs, about 3 s", "lmcore.dedup.kernels.suffixes")
+
+
 def normal_forms(texts: Iterable[str], *, compiled: bool) -> Iterator[bytes]:
     """Yields the normal form of each text in UTF-8."""
     if not compiled:

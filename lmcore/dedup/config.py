@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lmcore.errors import ConfigError
 
 LINE_RULES = ("documents", "cs336", "none")
+ENGINES = ("auto", "kernels", "datasketch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,13 @@ class DedupConfig:
     by its true Jaccard similarity, so the bands decide recall and cost, never precision.
     """
 
+    payloads: bool = False
+    """Whether documents of one archived payload (its digest) are duplicates."""
+
+    urls: bool = False
+    """Whether documents of one canonical URL are duplicates: of several captures of a page one
+    stays, whatever their texts."""
+
     line_rule: str = "documents"
     """Which lines go. "documents": lines that stand, normalised, in more than
     line_max_documents distinct documents. "cs336": raw lines that occur more than once
@@ -36,6 +44,39 @@ class DedupConfig:
     """A line in more distinct documents than this is boilerplate. Well above the number of
     edited copies that one text usually has, because a text copied to more documents than
     this loses its common lines in all of them."""
+
+    host_line_max_documents: int = 0
+    """A line in more documents of one host than this goes from all of that host; 0: none does."""
+
+    paragraph_words: int = 0
+    """A paragraph of at least so many words that a better document holds goes; 0: none does."""
+
+    substring_words: int = 0
+    """A run of at least so many words that stands in a better document goes; 50 is usual, 0: none
+    does."""
+
+    ngram_words: int = 0
+    """A line whose n-grams of so many words a Bloom filter has from better documents goes; 13 is
+    usual, 0: none does."""
+
+    ngram_share: float = 0.8
+    """The share of a line's n-grams that must be there."""
+
+    ngram_false_positives: float = 1e-6
+    """How often the filter may take an n-gram for one that it has: what it is made for."""
+
+    engine: str = "auto"
+    """What finds near duplicates: "kernels", "datasketch" (in Python), or "auto", which takes
+    kernels where the corpus is worth loading them for. The result is the same."""
+
+    keep_signatures: bool = False
+    """Whether the artifact keeps what a later crawl is searched against: band keys, words, and
+    the keys of URLs, payloads and texts."""
+
+    earlier: tuple[str, ...] = ()
+    """Earlier crawls, deduplicated with keep_signatures: keys of their deduplicate artifacts, ids of
+    their runs, or folders of artifacts in other stores. What they kept comes before every new
+    document and is signed no more."""
 
     shingle_words: int = 5
     """Words in a shingle; each character is a word in scripts that write no spaces."""
@@ -65,6 +106,28 @@ class DedupConfig:
             raise ConfigError(
                 f"line_rule is {self.line_rule!r}, expected one of {', '.join(LINE_RULES)}; choose one"
             )
+        if self.engine not in ENGINES:
+            raise ConfigError(
+                f"engine is {self.engine!r}, expected one of {', '.join(ENGINES)}; choose one"
+            )
+        if self.engine == "datasketch" and (self.keep_signatures or self.earlier):
+            raise ConfigError(
+                "engine is 'datasketch', expected kernels where signatures are kept or searched; "
+                "set engine to 'auto', or neither keep_signatures nor earlier"
+            )
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        for name in (
+            "host_line_max_documents",
+            "paragraph_words",
+            "substring_words",
+            "ngram_words",
+        ):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}, expected 0 (off) or more; raise it"
+                )
         for name in (
             "line_max_documents",
             "shingle_words",
@@ -80,9 +143,15 @@ class DedupConfig:
                 f"{self.permutations} permutations do not divide into {self.bands} bands; "
                 f"expected a multiple, such as {self.permutations // self.bands * self.bands or self.bands}"
             )
-        if not 0.0 < self.jaccard <= 1.0:
+        for name in ("jaccard", "ngram_share"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}, expected a number in (0, 1]; 0.8 is usual"
+                )
+        if not 1e-15 <= self.ngram_false_positives < 1.0:
             raise ConfigError(
-                f"jaccard is {self.jaccard}, expected a number in (0, 1]; 0.8 is usual"
+                f"ngram_false_positives is {self.ngram_false_positives}, expected a number in "
+                "[1e-15, 1); 1e-6 is usual"
             )
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed is {self.seed}, expected 0 to 4,294,967,295; choose another")

@@ -29,6 +29,7 @@ from lmcore.dedup.compiled import announce, is_worth_while
 from lmcore.dedup.components import UnionFind
 from lmcore.dedup.config import DedupConfig
 from lmcore.dedup.normalize import normalize
+from lmcore.dedup.setting import Setting
 from lmcore.dedup.shingles import jaccard, shingle_set
 from lmcore.dedup.signatures import band_keys, signatures
 
@@ -39,7 +40,8 @@ _CACHED_SETS = 1024
 class NearDuplicates:
     """What the search found.
 
-    duplicates: index of a removed document -> (index of its survivor, true Jaccard).
+    duplicates: index of a removed document -> (index of its survivor, true Jaccard). Documents of
+        earlier crawls have negative indices: -1 is the last one of the last of their folders.
     n_candidates: distinct pairs that agree in a band.
     n_pairs_skipped: pairs of crowded buckets that were not compared, once a bucket; 0 means
         that every candidate was considered.
@@ -55,38 +57,45 @@ class NearDuplicates:
 def near_duplicates(
     texts: Sequence[str],
     config: DedupConfig,
+    setting: Setting | None = None,
     *,
     compiled: bool | None = None,
-    scratch: Path | None = None,
 ) -> NearDuplicates:
     """Finds the near duplicates among texts, given best document first.
 
-    compiled: whether to use kernels; None leaves it to the amount of text. The result is the same.
-    scratch: where kernels may write files for the while, about as large as the texts; the system's
-        folder for temporary files if None.
+    compiled: whether to use kernels; None leaves it to the configuration and, where that does,
+        to the amount of text. The result is the same.
     """
+    setting = setting or Setting()
     if compiled is None:
-        compiled = is_worth_while(texts)
+        is_needed = setting.keep is not None or bool(setting.earlier)
+        compiled = is_needed or config.engine == "kernels"
+        compiled |= config.engine == "auto" and is_worth_while(texts)
     if compiled:
-        return _compiled_near_duplicates(texts, config, scratch)
+        return _compiled_near_duplicates(texts, config, setting)
     return plain_near_duplicates([normalize(text) for text in texts], config)
 
 
 def _compiled_near_duplicates(
-    texts: Sequence[str], config: DedupConfig, scratch: Path | None
+    texts: Sequence[str], config: DedupConfig, setting: Setting
 ) -> NearDuplicates:
     """The same with kernels, by way of files."""
     announce()
     from lmcore.dedup.index import write_parts  # loads kernels
-    from lmcore.dedup.search import find_near_duplicates
+    from lmcore.dedup.search import find_near_duplicates, keep_removed
 
-    with tempfile.TemporaryDirectory(prefix="c2m-minhash-", dir=scratch) as name:
-        folder, work = Path(name, "index"), Path(name, "work")
-        folder.mkdir()
+    with tempfile.TemporaryDirectory(prefix="c2m-minhash-", dir=setting.scratch) as name:
+        folder, work = setting.keep or Path(name, "index"), Path(name, "work")
+        folder.mkdir(exist_ok=True)
         work.mkdir()
         write_parts(folder, [texts], config)
-        found = find_near_duplicates(folder, config, work=work)
-    rows = (found.documents.tolist(), found.survivors.tolist(), found.jaccard.tolist())
+        found = find_near_duplicates(
+            folder, config, work=work, earlier=setting.earlier, run=setting.run
+        )
+        if setting.keep is not None:
+            keep_removed(folder, found)
+    numbers = (found.documents - found.n_earlier, found.survivors - found.n_earlier)
+    rows = (*(column.tolist() for column in numbers), found.jaccard.tolist())
     return NearDuplicates(
         duplicates={removed: (kept, value) for removed, kept, value in zip(*rows, strict=True)},
         n_candidates=found.n_candidates,

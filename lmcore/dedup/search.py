@@ -19,7 +19,7 @@ Memory: a 64th of all rows with their counters, 262,144 candidates, 4 MB of word
 document (mapped), 40 bytes a document that has a near duplicate.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -31,6 +31,7 @@ import numpy as np
 from lmcore.dedup.config import DedupConfig
 from lmcore.dedup.index import N_BUCKETS, REMOVED, Index
 from lmcore.dedup.kernels import buckets, compare
+from lmcore.dedup.setting import Paired, Runner
 from lmcore.errors import InputError
 
 _CODES: Final = 1 << 18
@@ -42,10 +43,6 @@ _MOST_DOCUMENTS: Final = 1 << 31
 
 _ROWS: Final = 1 << 18
 """Rows of neighbouring buckets that are paired together."""
-
-Paired = tuple[list[Path], int]
-Runner = Callable[[Callable[[range], Paired], Iterable[range]], Iterable[Paired]]
-"""Applies a function that can be pickled to each range of buckets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,7 +204,7 @@ def judged_duplicates(path, texts, copies, removed, lines=()):
         ("deduplicated", "dedup_outcomes.parquet", "dedup_outcomes", [row("dedup_outcomes", doc_id=doc(n), outcome="kept") for n in texts]),
         ("deduplicated", "duplicates.parquet", "duplicates", [
             row("duplicates", doc_id=doc(n), survivor_id=doc(s), cluster_id=doc(s), kind=k, jaccard=1.0) for n, (s, k) in removed.items()]),
-        ("deduplicated", "removed_lines.parquet", "removed_lines", [row("removed_lines", line=line) for line in lines]),
+        ("deduplicated", "removed_lines.parquet", "removed_lines", [row("removed_lines", line=line, kind="line") for line in lines]),
     ])  # fmt: skip
     return {m: (r["value"], r["n"]) for (s, m), r in found.items() if s == "deduplicate"}
 

@@ -19,6 +19,7 @@ Built from `unicodedata` and `normalize` themselves in 0.6 s and kept beside the
 
 import functools
 import hashlib
+import inspect
 import os
 import unicodedata
 from pathlib import Path
@@ -58,6 +59,11 @@ _SPACES: Final = frozenset({"Cc", "Cn", "Co", "Cs", "Zs", "Zl", "Zp"})
 """Categories of which a character becomes a space, if it is not dropped."""
 _EXPANSION: Final = 2
 """A form, with the spaces around it, has at most so many times the bytes of its character."""
+
+
+# Test runs wrap every function in a check of its types: a minute, for a million characters.
+_form_of = inspect.unwrap(normalize.form_of)
+_is_unspaced = inspect.unwrap(shingles.is_unspaced)
 
 
 class FormTable(NamedTuple):
@@ -111,12 +117,13 @@ def build_forms() -> FormTable:
     firsts, seconds = _composing()
     forms = np.full(_N_CODE_POINTS, SPACE_ENTRY, np.uint64)
     kinds = np.zeros(_N_CODE_POINTS, np.uint8)
+    entry, kind = inspect.unwrap(_entry), inspect.unwrap(_kind)
     for code in range(_N_CODE_POINTS):
         character = chr(code)
-        if unicodedata.category(character) in _SPACES and normalize.form_of(character):
+        if unicodedata.category(character) in _SPACES and _form_of(character):
             continue
-        forms[code] = _entry(character, firsts, seconds)
-        kinds[code] = _kind(character)
+        forms[code] = entry(character, firsts, seconds)
+        kinds[code] = kind(character)
     forms.flags.writeable = kinds.flags.writeable = False
     return FormTable(forms, kinds)
 
@@ -134,7 +141,7 @@ def _composing() -> tuple[frozenset[str], frozenset[str]]:
         parts = [chr(int(code, 16)) for code in decomposition.split()]
         if len(parts) == 2 and unicodedata.normalize("NFC", character) == character:
             pairs.append((parts[0], parts[1]))
-    kept = [pair for pair in pairs if normalize.form_of(pair[1])]
+    kept = [pair for pair in pairs if _form_of(pair[1])]
     jamo = [(0x1100, 19), (0x1161, 21), (0x11A8, 27)]  # leading, vowel, trailing
     leading, vowel, trailing = ({chr(at + k) for k in range(n)} for at, n in jamo)
     without_trailing = {chr(code) for code in range(0xAC00, 0xD7A4, 28)}
@@ -148,12 +155,12 @@ def _entry(character: str, firsts: frozenset[str], seconds: frozenset[str]) -> i
     if ord(character) == SIGMA:
         return HARD
     decomposed = unicodedata.normalize("NFD", character.lower())
-    composed = unicodedata.normalize("NFC", "".join(map(normalize.form_of, decomposed)))
+    composed = unicodedata.normalize("NFC", "".join(map(_form_of, decomposed)))
     form = composed.lower()
     data = form.encode()
     if form in ("", " "):
         return SPACE_ENTRY if form else 0
-    unspaced = shingles.is_unspaced(form)
+    unspaced = _is_unspaced(form)
     order = unicodedata.combining(composed[0])
     starts = not order and composed[0] not in seconds
     fits = len(data) <= _FORM_BYTES

@@ -292,9 +292,11 @@ def test_repeated_keys_are_all_marked_and_hardly_others() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_kernels_stay_inside_of_their_arrays() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    files = [__file__, str(Path(__file__).with_name("test_cuts.py"))]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     folder = Path(__file__).parents[3]
     names = "nasty_texts or of_any_text or datasketch or exact_sets or one_hash or united or keys"
+    names += " or suffix_order or every_pair_of_windows"
     done = subprocess.run(
         [*command, "-k", f"({names}) and not hundred"],
         cwd=folder,

@@ -156,6 +156,7 @@ def test_duplicates_lead_to_a_document_that_stays(
     for row in result.duplicates:
         assert row.doc_id not in stays
         assert (row.kind == "exact") == (texts[row.doc_id] == texts[row.survivor_id])
+        assert row.jaccard is not None
         assert row.jaccard >= (1.0 if row.kind == "exact" else config.jaccard)
         if not strips_lines:
             sets = [shingle_set(texts[i], 5) for i in (row.doc_id, row.survivor_id)]
@@ -170,7 +171,7 @@ def test_shared_banner_does_not_make_short_pages_near_duplicates() -> None:
     documents = [document(f"d{k}", f"page {k} says {k}{k}\n{banner}") for k in range(30)]
     with_lines = deduplicate(documents, DedupConfig())
     assert set(outcomes(with_lines).values()) == {"kept"}
-    assert with_lines.lines == [(banner, 30, 30)]
+    assert with_lines.removed == [(banner, "line", "", 30, 30)]
     without = deduplicate(documents, DedupConfig(line_rule="none"))
     assert list(outcomes(without).values()).count("kept") == 1
 
@@ -178,7 +179,7 @@ def test_shared_banner_does_not_make_short_pages_near_duplicates() -> None:
 def test_exact_copies_do_not_make_their_lines_boilerplate() -> None:
     documents = [document(f"d{k:02}", BODY) for k in range(50)]
     result = deduplicate(documents, DedupConfig())
-    assert result.lines == []
+    assert result.removed == []
     assert result.texts == [("d00", BODY)]
 
 
@@ -186,7 +187,7 @@ def test_document_of_boilerplate_only_becomes_empty() -> None:
     documents = [document(f"d{k:02}", f"own text {k}\nSubscribe now") for k in range(25)]
     result = deduplicate([*documents, document("x", "subscribe NOW!")], DedupConfig())
     assert outcomes(result)["x"] == "empty_after_line_dedup"
-    assert result.lines == [("subscribe now", 26, 26)]
+    assert result.removed == [("subscribe now", "line", "", 26, 26)]
     assert ("d03", "own text 3\n") in result.texts
 
 
@@ -212,7 +213,7 @@ def test_punctuation_only_documents_are_duplicates_only_when_equal() -> None:
 
 def test_deduplicate_of_nothing_is_empty() -> None:
     result = deduplicate([], DedupConfig())
-    assert (result.outcomes, result.duplicates, result.texts, result.lines) == ([], [], [], [])
+    assert (result.outcomes, result.duplicates, result.texts, result.removed) == ([], [], [], [])
 
 
 def test_lone_surrogates_in_text_do_not_raise() -> None:
@@ -242,6 +243,15 @@ def test_quality_that_is_not_finite_is_refused() -> None:
         {"bucket_leaders": 0},
         {"line_max_documents": 0},
         {"seed": -1},
+        {"host_line_max_documents": -1},
+        {"paragraph_words": -1},
+        {"substring_words": -1},
+        {"ngram_words": -1},
+        {"ngram_share": 0.0},
+        {"ngram_false_positives": 1.0},
+        {"engine": "gpu"},
+        {"engine": "datasketch", "keep_signatures": True},
+        {"engine": "datasketch", "earlier": ("run",)},
     ],
 )
 def test_config_that_cannot_work_is_refused(fields: dict) -> None:

@@ -14,6 +14,7 @@ from lmcore.dedup.config import DedupConfig
 from lmcore.dedup.minhash import NearDuplicates, near_duplicates
 from lmcore.dedup.normalize import normalize
 from lmcore.dedup.pipeline import Document, deduplicate
+from lmcore.dedup.setting import Setting
 from lmcore.dedup.shingles import jaccard, shingle_set
 from lmcore.errors import InputError
 
@@ -262,10 +263,10 @@ def test_pipeline_with_kernels_gives_what_it_gives_without(monkeypatch: pytest.M
         for k, text in enumerate([*family_texts(9), " \n", "\ud800 x", "***", "*** "])
     ]
     plain = deduplicate(documents, CONFIG)
-    for module in ("exact", "lines", "minhash"):
+    for module in ("exact", "lines", "minhash", "cuts", "substrings"):
         monkeypatch.setattr(f"lmcore.dedup.{module}.is_worth_while", lambda _: True)
     assert deduplicate(documents, CONFIG) == plain
-    assert len(plain.lines) == 3
+    assert len(plain.removed) == 3
     kinds = {row.kind for row in plain.duplicates}
     assert kinds == {"near", "exact"}
 
@@ -287,5 +288,5 @@ def test_kernels_are_worth_while_for_more_text_than_python_does_in_their_time(
 
 
 def test_scratch_folder_is_left_empty(tmp_path: Path) -> None:
-    near_duplicates(["a b c", "a b c"], CONFIG, compiled=True, scratch=tmp_path)
+    near_duplicates(["a b c", "a b c"], CONFIG, Setting(scratch=tmp_path), compiled=True)
     assert list(tmp_path.iterdir()) == []

@@ -33,6 +33,7 @@ _IPV6 = re.compile(
 )
 
 _MAYBE_IPV4 = re.compile(r"\d\.\d{1,3}\.\d", re.ASCII)  # pages without are spared the search
+_MAYBE_IPV6 = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _MAYBE_PHONE = re.compile(r"\d[-\d ()./]{6}", re.ASCII)
 
 # not inside a number, a word, a path or a query, nor right after a placeholder
@@ -93,7 +94,7 @@ def mask_ips(text: str) -> tuple[str, int]:
     n_masked = 0
     if _MAYBE_IPV4.search(text):
         text, n_masked = _IPV4.subn(IP_MASK, text)
-    if "::" not in text and text.count(":") < 7:
+    if _MAYBE_IPV6.search(text) is None:
         return text, n_masked
 
     def mask(match: re.Match[str]) -> str:

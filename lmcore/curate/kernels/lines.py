@@ -54,9 +54,10 @@ _HAS_BRACKET: Final = 16
 # What is known of a line, an int64 each.
 (
     _CHARS, _FIRST, _BEHIND, _CHARS_BEFORE, _CHARS_BEHIND, _WORDS, _LETTERED, _SOLID,
-    _FIRST_FLAGS, _LAST_FLAGS, _FOUND, _HASHES, _ELLIPSES, _SENTENCES, _UPPER, _DIGITS,
-) = range(16)  # fmt: skip
-LINE_FIELDS: Final = 16
+    _FIRST_FLAGS, _LAST_FLAGS, _FOUND, _HASHES, _ELLIPSES, _SENTENCES, _UPPER, _DIGITS, _DOTS,
+    _DOT_BEHIND, _SENTENCE_BEHIND,
+) = range(19)  # fmt: skip
+LINE_FIELDS: Final = 19
 
 # What is known of a document, an int64 each; from N_KEPT on of the lines that were kept.
 (
@@ -124,31 +125,29 @@ def _scan(text: Span, start: int, stop: int, tables: Tables, line: Span) -> int:
     Most characters are letters of a word that has one already: nothing is noted of these. So
     characters are counted as bytes less the `more` that they have beyond one each.
     """
-    flags, phrases, _ = tables
-    here, first, behind, dot_behind, sentence_behind = start, -1, start, -1, -1
-    more, more_before, more_behind, n_blanks, n_words, n_lettered = 0, 0, 0, 0, 0, 0
-    word, is_lettered, plain, n_dots, found = NO_WORD, False, _NONE, 0, 0
-    n_hashes, n_ellipses, n_sentences, n_upper, n_digits = 0, 0, 0, 0, 0
+    flags = tables[0]
+    here, first, behind, more, more_before, more_behind = start, -1, start, 0, 0, 0
+    n_blanks, n_words, n_lettered, n_upper, n_digits = 0, 0, 0, 0, 0
+    word, is_lettered, plain = NO_WORD, False, _NONE
+    for field in range(LINE_FIELDS):
+        store64(line, field * 8, _NONE if field >= _DOT_BEHIND else 0)
     while here < stop:
         code, width = character(text, here)
         bits = flags_of(code, flags)
+        here += width
+        more += width - 1
         if bits == plain:
-            here += width
-            more += width - 1
             continue
         if bits & KIND == SPACE:
             if word:
-                behind, more_behind, word, plain = here, more, NO_WORD, _NONE
+                behind, more_behind, word, plain = here - width, more - width + 1, NO_WORD, _NONE
             if code == NEWLINE:
+                here -= 1
                 break
             n_blanks += 1
-            here += width
-            more += width - 1
             continue
         if first < 0:
-            first, more_before = here, more
-        here += width
-        more += width - 1
+            first, more_before = here - width, more - width + 1
         n_upper += bits & UPPER != 0
         n_digits += bits & DIGIT != 0
         if bits & KIND or word != RUN:
@@ -160,49 +159,61 @@ def _scan(text: Span, start: int, stop: int, tables: Tables, line: Span) -> int:
             n_lettered += 1
             is_lettered = True
             plain = LETTER if word == RUN else _NONE
-        if bits & (ANCHOR | COUNTED | STOP | FULL_STOP) == 0:
-            continue
-        if bits & ANCHOR:
-            found |= phrases_at(text, here - width, width, (start, stop), phrases)
-        if code == _DOT:
-            n_dots = n_dots + 1 if dot_behind == here - 1 else 1
-            dot_behind = here
-        if code == _ELLIPSIS or (code == _DOT and n_dots == 3):
-            n_ellipses += 1
-            n_dots = 0
-        n_hashes += code == _HASH
-        found |= HAS_BRACE * (code == _BRACE) | _HAS_BRACKET * (code == _BRACKET)
-        if bits & (STOP | FULL_STOP):
-            closed, is_free = _closed(text, here, stop, flags)
-            if is_free or bits & FULL_STOP:
-                n_sentences += 1
-                sentence_behind = closed
+        if bits & (ANCHOR | COUNTED | STOP | FULL_STOP):
+            _note(text, here, width, (start, stop), tables, line)
     if word:
         behind, more_behind = here, more
-    first_flags, last_flags = 0, 0
-    if first >= 0:
-        code, _ = character(text, first)
-        first_flags = flags_of(code, flags)
-        code, _ = character_before(text, behind)
-        last_flags = flags_of(code, flags)
     n_chars = here - start - more
     store64(line, _CHARS * 8, n_chars)
-    store64(line, _FIRST * 8, first)
-    store64(line, _BEHIND * 8, behind)
     store64(line, _CHARS_BEFORE * 8, first - start - more_before)
     store64(line, _CHARS_BEHIND * 8, behind - start - more_behind)
     store64(line, _WORDS * 8, n_words)
     store64(line, _LETTERED * 8, n_lettered)
     store64(line, _SOLID * 8, n_chars - n_blanks)
-    store64(line, _FIRST_FLAGS * 8, first_flags)
-    store64(line, _LAST_FLAGS * 8, last_flags)
-    store64(line, _FOUND * 8, found)
-    store64(line, _HASHES * 8, n_hashes)
-    store64(line, _ELLIPSES * 8, n_ellipses)
-    store64(line, _SENTENCES * 8, n_sentences + (sentence_behind != behind))
     store64(line, _UPPER * 8, n_upper)
     store64(line, _DIGITS * 8, n_digits)
+    _store_edges(text, first, behind, flags, line)
     return here
+
+
+@called
+def _note(
+    text: Span, here: int, width: int, bounds: tuple[int, int], tables: Tables, line: Span
+) -> None:
+    """Note the character that ends here: a letter that leads to phrases, or a sign that counts."""
+    flags, phrases, _ = tables
+    code, _ = character(text, here - width)
+    bits = flags_of(code, flags)
+    found = HAS_BRACE * (code == _BRACE) | _HAS_BRACKET * (code == _BRACKET)
+    if bits & ANCHOR:
+        found |= phrases_at(text, here - width, width, bounds, phrases)
+    store64(line, _FOUND * 8, load64(line, _FOUND * 8) | found)
+    if code == _DOT:
+        n_dots = load64(line, _DOTS * 8) + 1 if load64(line, _DOT_BEHIND * 8) == here - 1 else 1
+        _add(line, _ELLIPSES * 8, n_dots == 3)
+        store64(line, _DOTS * 8, n_dots % 3)
+        store64(line, _DOT_BEHIND * 8, here)
+    _add(line, _ELLIPSES * 8, code == _ELLIPSIS)
+    _add(line, _HASHES * 8, code == _HASH)
+    if bits & (STOP | FULL_STOP):
+        closed, is_free = _closed(text, here, bounds[1], flags)
+        if is_free or bits & FULL_STOP:
+            _add(line, _SENTENCES * 8, 1)
+            store64(line, _SENTENCE_BEHIND * 8, closed)
+
+
+@inlined
+def _store_edges(text: Span, first: int, behind: int, flags: Span, line: Span) -> None:
+    """Write where a line begins and ends but for blanks, and what stands there."""
+    store64(line, _FIRST * 8, first)
+    store64(line, _BEHIND * 8, behind)
+    # what follows the last sentence is one
+    _add(line, _SENTENCES * 8, load64(line, _SENTENCE_BEHIND * 8) != behind)
+    if first >= 0:
+        code, _ = character(text, first)
+        store64(line, _FIRST_FLAGS * 8, flags_of(code, flags))
+        code, _ = character_before(text, behind)
+        store64(line, _LAST_FLAGS * 8, flags_of(code, flags))
 
 
 @inlined

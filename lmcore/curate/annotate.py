@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmcore.curate.classifiers import load_classifiers
+from lmcore.curate.classifiers import load_heads
 from lmcore.curate.config import CurateConfig
-from lmcore.curate.fasttext_model import training_line
 from lmcore.curate.heuristics import (
     c4_statistics,
     fineweb_statistics,
@@ -21,6 +20,7 @@ from lmcore.curate.heuristics import (
     repetition_statistics,
 )
 from lmcore.curate.language import detector
+from lmcore.curate.language_training import member_files
 from lmcore.curate.line_rules import clean_lines
 from lmcore.curate.pii import mask_emails, mask_ips, mask_phones
 
@@ -37,6 +37,17 @@ class Annotation:
     """Calibrated probability of high quality."""
     toxicity: float
     """Calibrated probability of toxicity."""
+    worst_sentence_toxicity: float
+    """The highest of its sentences."""
+    toxic_sentences: float
+    """Share of sentences at 0.5 or more."""
+    style: float
+    """Calibrated probability of high quality by how the page is written."""
+    educational: float | None
+    """Calibrated probabilities; None where no labels taught the head."""
+    hate: float | None
+    nsfw: float | None
+    reference: float | None
     n_chars: int
     """Characters of the extracted text."""
     n_lines: int
@@ -90,12 +101,13 @@ def annotate(
     Raises:
         InputError: `models_dir` holds no classifiers, or `lid_model` is no fastText model.
     """
-    classifiers = load_classifiers(models_dir)
-    detect = detector(lid_model)
+    heads = load_heads(models_dir)
+    detect = detector(lid_model, member_files(models_dir))
     for doc_id, _url, text in documents:
         language, language_score = detect(text)
         cleaned, n_lines_removed = clean_lines(text, config)
-        line = training_line(cleaned)
+        scores = {name: found[0] for name, found in heads.probabilities([cleaned]).items()}
+        worst, toxic_sentences = heads.sentence_toxicity(cleaned)
         masked, n_emails = mask_emails(cleaned)
         masked, n_ips = mask_ips(masked)
         masked, n_phones = mask_phones(masked)
@@ -103,8 +115,15 @@ def annotate(
             doc_id=doc_id,
             language=language,
             language_score=language_score,
-            quality=classifiers["quality"].probability_of_line(line),
-            toxicity=classifiers["toxicity"].probability_of_line(line),
+            quality=scores["quality"],
+            toxicity=scores["toxicity"],
+            worst_sentence_toxicity=worst,
+            toxic_sentences=toxic_sentences,
+            style=heads.style(cleaned),
+            educational=scores.get("educational"),
+            hate=scores.get("hate"),
+            nsfw=scores.get("nsfw"),
+            reference=scores.get("reference"),
             n_chars=len(text),
             n_lines=sum(bool(line.strip()) for line in text.split("\n")),
             n_lines_removed=n_lines_removed,

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from tasks.graph import STAGES
+from tasks.stages import STAGES
 from warehouse import runs
 from warehouse.store import Store
 

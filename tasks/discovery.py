@@ -169,7 +169,7 @@ def require_archive(sources: Sequence[Source]) -> None:
     raise InputError(msg)
 
 
-def discover(
+def discover(  # noqa: PLR0913  # a name for each kind of file
     store: Store,
     *,
     warcs: Sequence[str],

@@ -93,7 +93,14 @@ RULES: Mapping[str, Rule] = _read_rules(
     fineweb_newlines newlines_per_word fineweb_max_newlines_per_word
     refinedweb_flagged_words flagged_words refinedweb_max_flagged_words
     toxicity toxicity max_toxicity
+    worst_sentence_toxicity worst_sentence_toxicity max_worst_sentence_toxicity
+    toxic_sentences toxic_sentences max_toxic_sentences
+    hate hate max_hate
+    nsfw nsfw max_nsfw
     quality quality min_quality
+    style style min_style
+    educational educational min_educational
+    reference reference min_reference
     """
 )
 """reason of ``decide`` -> what to look at"""

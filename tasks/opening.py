@@ -10,9 +10,10 @@ from typing import Any
 from lmcore.errors import ConfigError
 from tasks.discovery import discover, list_paths
 from tasks.earlier import find_earlier
-from tasks.graph import STAGES, Ref, Source, Step, journey
+from tasks.graph import Ref, Source, Step, journey
 from tasks.resources import Resources
 from tasks.stage import Context, execute
+from tasks.stages import STAGES
 from warehouse import runs
 from warehouse.artifact import ArtifactRef
 from warehouse.errors import ResolutionError

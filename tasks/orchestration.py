@@ -21,10 +21,10 @@ from prefect.tasks import exponential_backoff
 
 from lmcore.errors import ConfigError
 from tasks.errors import TransientStageError
-from tasks.graph import PARTS, STAGES
 from tasks.opening import OpenRun, decode_step, encode_step, load_journey
 from tasks.resources import Resources
 from tasks.stage import Context, execute
+from tasks.stages import PARTS, STAGES
 from warehouse.artifact import ArtifactRef
 from warehouse.store import Store
 

@@ -21,8 +21,8 @@ from lmcore.tokens.shards import TokenShards
 from lmcore.train import launch
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
-from tasks.graph import STAGES
 from tasks.job import Job, Row
+from tasks.stages import STAGES
 from warehouse.artifact import Artifact, Input
 from warehouse.parquet import read_rows, write_rows
 from warehouse.schemas import TABLES

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from lmcore.curate.config import DECISION_FIELDS, CurateConfig
-from lmcore.curate.decide import KEPT, decide
+from lmcore.curate.decide import KEPT, OPTIONAL_COLUMNS, decide
 from lmcore.errors import ConfigError, InputError
 from lmcore.tokenizer.bpe import Tokenizer
 from tasks.curation import CLEAN_TEXTS
@@ -113,7 +113,7 @@ def by_thresholds(
     columns = [column.name for column in TABLES["scores"].columns]
 
     def judge(row: Row) -> str:
-        missing = [name for name in columns if row[name] is None]
+        missing = [name for name in columns if row[name] is None and name not in OPTIONAL_COLUMNS]
         if missing:
             msg = (
                 f"Found document {row['doc_id']} without {', '.join(missing)}; expected every score "

@@ -11,6 +11,11 @@ _GOOD: Mapping[str, object] = {
     "language": "en",
     "language_score": 0.99,
     "quality": 0.99,
+    "style": 0.99,
+    "educational": None,
+    "hate": None,
+    "nsfw": None,
+    "reference": None,
     "n_chars": 6000,
     "n_lines": 50,
     "n_words": 1000,
@@ -43,6 +48,7 @@ def near_thresholds(doc_id: str, chance: random.Random) -> dict[str, object]:
         "has_curly_bracket": chance.random() < 0.3,
         "n_sentences": chance.randrange(2, 9),
         "toxicity": chance.uniform(0.0, 1.0),
+        "hate": chance.choice([None, chance.uniform(0.0, 1.0)]),
         "quality": chance.choice([0.2, chance.uniform(0.0, 1.0)]),
     }
     moved = chance.sample(sorted(drawn), chance.randrange(4))

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 from lmcore.errors import InputError, TransientError
-from tasks.graph import Stage, Step
+from tasks.graph import Step
 from tasks.stage import Context
+from tasks.stages import Stage
 from warehouse import runs
 from warehouse.store import Store
 

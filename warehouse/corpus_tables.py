@@ -50,6 +50,13 @@ CORPUS_TABLES = (
         language_score float confidence of the detector
         quality float calibrated probability of high quality
         toxicity float calibrated probability of toxicity
+        worst_sentence_toxicity float the highest probability of toxicity of its sentences
+        toxic_sentences float share of sentences whose probability of toxicity is 0.5 or more
+        style float calibrated probability of high quality, by how the page is written
+        educational float calibrated probability of educational value; null where no labels taught it
+        hate float calibrated probability of hate; null where no labels taught it
+        nsfw float calibrated probability of sexual content; null where no labels taught it
+        reference float calibrated probability of being like the reference texts; null where none were given
         n_chars int characters of the extracted text
         n_lines int non-blank lines of the extracted text
         n_lines_removed int lines that the line rules removed (C4; RefinedWeb where the recipe says so)
@@ -207,9 +214,9 @@ CORPUS_TABLES = (
     ),
     table(
         "classifiers",
-        "The fastText classifiers trained in the pipeline.",
+        "The heads trained in the pipeline: one for each label set, and style.",
         """
-        name text quality or toxicity
+        name text quality, toxicity, style, educational, hate, nsfw or reference
         n_train int documents trained on
         n_test int documents held out
         auc float ROC-AUC on the held-out documents

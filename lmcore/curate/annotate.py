@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lmcore.curate.classifiers import Classifier, load_classifiers
+from lmcore.curate.classifiers import Heads, load_heads
 from lmcore.curate.config import CurateConfig
-from lmcore.curate.fasttext_model import training_line
 from lmcore.curate.heuristics import Measurement
 from lmcore.curate.language import detector
+from lmcore.curate.language_training import member_files
 from lmcore.curate.lists import read_lists
 from lmcore.curate.masking import mask_personal_data
 from lmcore.curate.statistics import Measurer
 
 BATCH_CHARS: Final = 1 << 18
 """Text that is measured together: calls are cheap then, and what a batch needs stays in the cache."""
+
+_HEADS: Final = ("quality", "toxicity", "educational", "hate", "nsfw", "reference")
 
 Document = tuple[str, str, str]
 """doc_id, URL, text."""
@@ -40,6 +42,17 @@ class Annotation:
     """Calibrated probability of high quality."""
     toxicity: float
     """Calibrated probability of toxicity."""
+    worst_sentence_toxicity: float
+    """The highest of its sentences."""
+    toxic_sentences: float
+    """Share of sentences at 0.5 or more."""
+    style: float
+    """Calibrated probability of high quality by how the page is written."""
+    educational: float | None
+    """Calibrated probabilities; None where no labels taught the head."""
+    hate: float | None
+    nsfw: float | None
+    reference: float | None
     n_chars: int
     """Characters of the extracted text."""
     n_lines: int
@@ -111,22 +124,26 @@ def annotate(
         InputError: `models_dir` holds no classifiers, `lid_model` is no fastText model, or a file of
             `lists` has a name that says nothing of what it lists.
     """
-    classifiers = load_classifiers(models_dir)
-    detect = detector(lid_model)
+    heads = load_heads(models_dir)
+    detect = detector(lid_model, member_files(models_dir))
     measurer = Measurer(config)
     listed = read_lists(lists, config)
     for batch in _batches(documents):
         texts = [text for _, _, text in batch]
         languages = [detect(text) for text in texts]
         measured = measurer.measure(texts, [language for language, _ in languages])
-        for (doc_id, url, text), language, found in zip(batch, languages, measured, strict=True):
+        scores = _scores([found.page.text for found in measured], heads)
+        for (doc_id, url, text), language, found, scored in zip(
+            batch, languages, measured, scores, strict=True
+        ):
             yield Annotation(
                 doc_id=doc_id,
                 **_measures(language, found),
                 bad_word_ratio=listed.count_bad_words(text, language[0])
                 / max(found.quality.n_words, 1),
                 **listed.judge_url(url)._asdict(),
-                **_scores(found.page.text, classifiers),
+                **scored,
+                **mask_personal_data(found.page.text)._asdict(),
             )
 
 
@@ -159,10 +176,15 @@ def _measures(language: tuple[str, float], found: Measurement) -> dict[str, Any]
     }
 
 
-def _scores(cleaned: str, classifiers: dict[str, Classifier]) -> dict[str, Any]:
-    line = training_line(cleaned)
-    return {
-        "quality": classifiers["quality"].probability_of_line(line),
-        "toxicity": classifiers["toxicity"].probability_of_line(line),
-        **mask_personal_data(cleaned)._asdict(),
-    }
+def _scores(cleaned: Sequence[str], heads: Heads) -> Iterator[dict[str, Any]]:
+    """What the classifiers say of each text."""
+    pages = heads.probabilities(cleaned)
+    for place, text in enumerate(cleaned):
+        worst, toxic_sentences = heads.sentence_toxicity(text)
+        taught = {name: pages[name][place] if name in pages else None for name in _HEADS}
+        yield {
+            **taught,
+            "worst_sentence_toxicity": worst,
+            "toxic_sentences": toxic_sentences,
+            "style": heads.style(text),
+        }

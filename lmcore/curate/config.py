@@ -20,9 +20,12 @@ CLASSIFIER_FIELDS = (
     "classifier_learning_rate",
     "classifier_word_ngrams",
     "classifier_buckets",
+    "classifier_min_chars",
+    "classifier_max_chars",
     "classifier_max_texts",
     "classifier_test_fraction",
     "classifier_seed",
+    "train_language_model",
 )
 """Fields that change the bytes of the trained classifiers."""
 
@@ -48,6 +51,7 @@ DECISION_FIELDS = (
     "url_max_soft_words",
     "languages",
     "min_language_score",
+    "min_language_scores",
     "gopher_min_words",
     "gopher_max_words",
     "gopher_min_mean_word_length",
@@ -76,6 +80,13 @@ DECISION_FIELDS = (
     "refinedweb_max_flagged_words",
     "min_quality",
     "max_toxicity",
+    "max_worst_sentence_toxicity",
+    "max_toxic_sentences",
+    "min_style",
+    "min_educational",
+    "max_hate",
+    "max_nsfw",
+    "min_reference",
 )
 """Fields that change only which documents are kept."""
 
@@ -96,6 +107,13 @@ _SHARES = (
     "refinedweb_max_flagged_words",
     "min_quality",
     "max_toxicity",
+    "max_worst_sentence_toxicity",
+    "max_toxic_sentences",
+    "min_style",
+    "min_educational",
+    "max_hate",
+    "max_nsfw",
+    "min_reference",
 )
 _POSITIVE = (
     "classifier_dim",
@@ -109,6 +127,8 @@ _POSITIVE = (
     "gopher_max_mean_word_length",
 )
 _NOT_NEGATIVE = (
+    "classifier_min_chars",
+    "classifier_max_chars",
     "classifier_seed",
     "c4_min_words_per_line",
     "fineweb_short_line_chars",
@@ -139,6 +159,8 @@ class CurateConfig:
     `url_words.txt`, `url_soft_words.txt`, `bad_words.en.txt` and so on (the format of UT1's and
     LDNOOBW's lists). What they hold is added to the recipe's own; a list of bad words takes the place
     of the short English one that is shipped."""
+    train_language_model: bool = False
+    """Train a language model from the label file named langid (columns text and lang), and ask it."""
 
     classifier_dim: int = 16
     """Dimension of a word vector."""
@@ -150,6 +172,10 @@ class CurateConfig:
     """Longest word n-gram that is a feature."""
     classifier_buckets: int = 50_000
     """Hash buckets of the n-grams; buckets * dim * 4 bytes = 3.2 MB of the model file."""
+    classifier_min_chars: int = 0
+    """Shortest character n-gram that is a feature."""
+    classifier_max_chars: int = 0
+    """Longest character n-gram; 0: none. 2 to 5 help where spelling is free (toxicity of comments)."""
     classifier_max_texts: int = 8_000
     """Most texts of a label set that are used, chosen by hash, as many of each class as there are."""
     classifier_test_fraction: float = 0.2
@@ -196,6 +222,8 @@ class CurateConfig:
     """Languages kept (ISO 639-1); none named: every language."""
     min_language_score: float = 0.65
     """FineWeb: lowest score of the language; below it the page is a mixture or no prose."""
+    min_language_scores: tuple[str, ...] = ()
+    """Other lowest scores, such as "fr=0.82" (FineWeb-2 tunes one for each language)."""
 
     gopher_min_words: int = 50
     """Gopher: fewest words."""
@@ -256,6 +284,20 @@ class CurateConfig:
     """Lowest calibrated probability of high quality; low, as labels rarely match the pages at hand."""
     max_toxicity: float = 0.8
     """Highest calibrated probability of toxicity."""
+    max_worst_sentence_toxicity: float = 1.0
+    """Highest probability of toxicity of a single sentence; 1: the rule is off (Dolma removes from 0.4)."""
+    max_toxic_sentences: float = 1.0
+    """Largest share of sentences whose probability of toxicity is 0.5 or more; 1: off."""
+    min_style: float = 0.0
+    """Lowest probability of high quality by how a page is written; 0: off."""
+    min_educational: float = 0.0
+    """Lowest probability of educational value; 0: off. A page without the score passes, here and below."""
+    max_hate: float = 1.0
+    """Highest probability of hate; 1: off."""
+    max_nsfw: float = 1.0
+    """Highest probability of sexual content; 1: off."""
+    min_reference: float = 0.0
+    """Lowest probability of being like the reference texts; 0: off."""
 
     def __post_init__(self) -> None:
         for name in _SHARES:
@@ -269,11 +311,32 @@ class CurateConfig:
             is_valid = len(shares) == n and all(0.0 <= share <= 1.0 for share in shares)
             self._check(name, is_valid, f"{n} shares from 0 to 1")
         self._check(
+            "min_language_scores",
+            all(map(_is_language_score, self.min_language_scores)),
+            'entries such as "fr=0.82"',
+        )
+        self._check(
             "classifier_test_fraction", 0.0 < self.classifier_test_fraction < 1.0, "between 0 and 1"
         )
+
+    def min_score_of(self, language: str) -> float:
+        """The lowest score that a page of this language passes with."""
+        for entry in self.min_language_scores:
+            name, _, score = entry.partition("=")
+            if name == language:
+                return float(score)
+        return self.min_language_score
 
     def _check(self, name: str, is_valid: bool, expected: str) -> None:
         if not is_valid:
             raise ConfigError(
                 f"found curate.{name} = {getattr(self, name)!r}; expected {expected}: change it in the recipe"
             )
+
+
+def _is_language_score(entry: str) -> bool:
+    name, _, score = entry.partition("=")
+    try:
+        return bool(name) and 0.0 <= float(score) <= 1.0
+    except ValueError:
+        return False

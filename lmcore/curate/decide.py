@@ -2,7 +2,8 @@
 
 The decision reads columns only, so another threshold costs one cheap pass over the sidecar table. Rules
 are tried in the order of `REASONS`: the address, language, Gopher quality, Gopher repetition, C4,
-FineWeb, RefinedWeb, toxicity, quality. Toxicity comes before quality because abuse is of low quality, too, and its reason should say what
+FineWeb, RefinedWeb, toxicity and its kin, quality and its kin. Toxicity comes before quality because
+abuse is of low quality, too, and its reason should say what
 it is. A value on a threshold passes. 150,000 rows a second.
 """
 
@@ -14,6 +15,9 @@ from lmcore.curate.words import UNSPACED_LANGUAGES
 
 KEPT = "kept"
 """The outcome of a document that passes every rule."""
+
+OPTIONAL_COLUMNS = frozenset({"educational", "hate", "nsfw", "reference"})
+"""Columns that are null where no labels taught the head; its rule then rejects nothing."""
 
 Row = Mapping[str, Any]  # one row of a Parquet table: str, int, float and bool values
 _Rule = Callable[[Row, CurateConfig], bool]
@@ -50,7 +54,9 @@ _RULES: dict[str, _Rule] = {
     "language": lambda row, config: (
         bool(config.languages) and row["language"] not in config.languages
     ),
-    "language_score": lambda row, config: row["language_score"] < config.min_language_score,
+    "language_score": lambda row, config: (
+        row["language_score"] < config.min_score_of(row["language"])
+    ),
     "gopher_too_few_words": lambda row, config: row["n_words"] < config.gopher_min_words,
     "gopher_too_many_words": lambda row, config: row["n_words"] > config.gopher_max_words,
     "gopher_short_words": lambda row, config: (
@@ -107,7 +113,20 @@ _RULES: dict[str, _Rule] = {
         row["flagged_words"] > config.refinedweb_max_flagged_words
     ),
     "toxicity": lambda row, config: row["toxicity"] > config.max_toxicity,
+    "worst_sentence_toxicity": lambda row, config: (
+        row["worst_sentence_toxicity"] > config.max_worst_sentence_toxicity
+    ),
+    "toxic_sentences": lambda row, config: row["toxic_sentences"] > config.max_toxic_sentences,
+    "hate": lambda row, config: row["hate"] is not None and row["hate"] > config.max_hate,
+    "nsfw": lambda row, config: row["nsfw"] is not None and row["nsfw"] > config.max_nsfw,
     "quality": lambda row, config: row["quality"] < config.min_quality,
+    "style": lambda row, config: row["style"] < config.min_style,
+    "educational": lambda row, config: (
+        row["educational"] is not None and row["educational"] < config.min_educational
+    ),
+    "reference": lambda row, config: (
+        row["reference"] is not None and row["reference"] < config.min_reference
+    ),
 }
 
 REASONS: tuple[str, ...] = tuple(_RULES)

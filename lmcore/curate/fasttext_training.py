@@ -30,7 +30,7 @@ def environment(parent: Mapping[str, str]) -> dict[str, str]:
     child = {name: value for name, value in parent.items() if name not in _UNWANTED}
     paths = [root, *filter(None, [parent.get("PYTHONPATH")])]
     return child | {
-        "MALLOC_MMAP_THRESHOLD_": "65536",
+        "MALLOC_MMAP_THRESHOLD_": "4096",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(paths),
     }

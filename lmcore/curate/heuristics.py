@@ -235,17 +235,19 @@ def repetition_statistics(text: str) -> RepetitionStatistics:
     )
 
 
-def c4_statistics(page: CleanPage) -> C4Statistics:
-    """Measure C4's page statistics of what the line rules left, and pass on what they saw.
-
-    What follows the last sentence of a line counts as one, as with a sentence splitter.
-    """
+def count_sentences(text: str) -> int:
+    """Sentences by their ends; what follows the last of a line counts as one, as with a splitter."""
     n_sentences = 0
-    for line in _lines(page.text):
+    for line in _lines(text):
         ends = [match.end() for match in SENTENCE_END.finditer(line)]
         n_sentences += len(ends) + (not ends or ends[-1] < len(line.rstrip()))
+    return n_sentences
+
+
+def c4_statistics(page: CleanPage) -> C4Statistics:
+    """Measure C4's page statistics of what the line rules left, and pass on what they saw."""
     return C4Statistics(
-        n_sentences=n_sentences,
+        n_sentences=count_sentences(page.text),
         has_lorem_ipsum=page.has_lorem_ipsum,
         has_curly_bracket=page.has_curly_bracket,
     )

@@ -6,8 +6,9 @@ import pytest
 
 from flows import recipe as recipes
 from lmcore.curate.config import ANNOTATION_FIELDS, CLASSIFIER_FIELDS, DECISION_FIELDS, CurateConfig
-from tasks.graph import STAGES, Source, Sources, journey
+from tasks.graph import Source, Sources, journey
 from tasks.opening import decode_step, encode_step, steps_until
+from tasks.stages import STAGES
 
 INDEX = (Source("index.parquet", "0" * 64, "/index.parquet"),)
 

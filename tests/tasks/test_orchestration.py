@@ -23,10 +23,10 @@ from prefect.testing.utilities import prefect_test_harness
 from tasks_bench import make_step
 
 from tasks.errors import TransientStageError, UserStageError
-from tasks.graph import STAGES
 from tasks.opening import OpenRun, encode_step
 from tasks.orchestration import PUBLISHED, Journey
 from tasks.resources import Resources
+from tasks.stages import STAGES
 from warehouse import runs
 from warehouse.store import Store
 

@@ -10,11 +10,11 @@ import pytest
 
 from lmcore.curate.annotate import annotate
 from lmcore.curate.calibration import fit_calibration, roc_auc, sigmoid
-from lmcore.curate.classifiers import load_classifiers, train
+from lmcore.curate.classifiers import load_heads, sentences_of, train, training_text
 from lmcore.curate.config import CurateConfig
-from lmcore.curate.fasttext_model import one_line, training_line
 from lmcore.curate.fasttext_training import environment, train_in_subprocess
-from lmcore.curate.labels import find_label_sets, read_label_set
+from lmcore.curate.head_line import head_line, one_line
+from lmcore.curate.labels import LabelledText, find_label_sets, read_label_set
 from lmcore.errors import InputError, LmcoreError
 
 CONFIG = CurateConfig(classifier_dim=8, classifier_buckets=2_000, classifier_epochs=8)
@@ -104,32 +104,67 @@ def test_train_description_reports_the_held_out_measures(models: Path) -> None:
         assert description[name]["operating_point"]["recall"] > 0.8
 
 
-def test_classifiers_separate_texts_that_training_never_saw(models: Path) -> None:
-    classifiers = load_classifiers(models)
+def score(models: Path, name: str, text: str) -> float:
+    return load_heads(models).probabilities([text])[name][0]
+
+
+def test_heads_separate_texts_that_training_never_saw(models: Path) -> None:
+    heads = load_heads(models)
     for name, positive, negative in (("quality", GOOD, BAD), ("toxicity", RUDE, NEUTRAL)):
-        probability = classifiers[name].probability
-        assert all(probability(text) > 0.5 for text in make_texts(positive, 20, 9))
-        assert all(probability(text) < 0.5 for text in make_texts(negative, 20, 9))
+        assert min(heads.probabilities(make_texts(positive, 20, 9))[name]) > 0.5
+        assert max(heads.probabilities(make_texts(negative, 20, 9))[name]) < 0.5
+
+
+def test_heads_sentence_toxicity_finds_the_one_bad_sentence(models: Path) -> None:
+    heads = load_heads(models)
+    civil = ". ".join(make_texts(NEUTRAL, 9, 10))
+    assert heads.sentence_toxicity(civil)[0] < 0.5
+    worst, share = heads.sentence_toxicity(f"{civil}. {make_texts(RUDE, 1, 10)[0]}!\n42.")
+    assert worst > 0.5
+    assert share == pytest.approx(0.1)
+    assert heads.sentence_toxicity("...\n42") == (0.0, 0.0)
+    assert sentences_of("One. Two?\n- \nthree") == ["One.", "Two?", "three"]
 
 
 def test_classifier_newlines_and_case_change_nothing(models: Path) -> None:
-    probability = load_classifiers(models)["quality"].probability
     text = make_texts(GOOD, 1, 11)[0]
-    assert probability(text.upper().replace(" ", "\n\n")) == probability(text)
+    shouted = text.upper().replace(" ", "\n\n")
+    assert score(models, "quality", shouted) == score(models, "quality", text)
 
 
 def test_classifier_text_without_a_known_word_gets_the_base_rate(models: Path) -> None:
-    for classifier in load_classifiers(models).values():
-        for text in ("", "老灯塔 看守人 每天 早晨", "zzyzx qqq vvv"):
-            assert classifier.probability(text) == pytest.approx(0.5, abs=0.02)
+    for text in ("", "老灯塔 看守人 每天 早晨", "zzyzx qqq vvv"):
+        for found in load_heads(models).probabilities([text]).values():
+            assert found[0] == pytest.approx(0.5, abs=0.02)
 
 
 def test_classifier_label_in_the_text_is_a_word_like_any_other(models: Path) -> None:
-    probability = load_classifiers(models)["quality"].probability
     text = make_texts(BAD, 1, 12)[0]
-    assert probability("__label__1 " + text) == probability("label 1 " + text)
-    assert "__label__" not in training_line("x __label__1 __LABEL__0 y")
+    ours = score(models, "quality", "__label__1 " + text)
+    assert ours == score(models, "quality", "label 1 " + text)
+    assert "__label__" not in head_line("x __label__1 __LABEL__0 y &#95;&#95;label__1")
     assert one_line("a\nb\0c\u2028d") == "a b c d"
+
+
+def test_head_line_one_spelling_for_many() -> None:
+    assert head_line("SOOOO bad!! &amp; @Bob_1 https://x.y/z") == "soo bad ! ! & @ user linklink"
+
+
+def test_train_optional_set_gets_a_head_and_small_sources_are_repeated(
+    labels: Path, tmp_path: Path
+) -> None:
+    rude, kind = make_texts(RUDE, 100, 13), make_texts(NEUTRAL, 100, 14)
+    texts = [text for pair in zip(rude, kind, strict=True) for text in pair]
+    table = {"text": texts, "toxic": [1, 0] * 100, "hate": [1, 0] * 100}
+    table["source"] = ["small" if i < 20 else "large" for i in range(200)]
+    (tmp_path / "labels").mkdir()
+    pq.write_table(pa.table(table), tmp_path / "labels" / "toxicity.parquet")
+    train([labels / "quality.parquet", tmp_path / "labels"], tmp_path / "out", CONFIG)
+    assert load_heads(tmp_path / "out").names == ("hate", "quality", "toxicity")
+    description = json.loads((tmp_path / "out" / "classifiers.json").read_text())
+    assert description["hate"]["roc_auc"] > 0.9
+    rows = [LabelledText(f"a{i}", i % 2, False, "large" if i < 90 else "small") for i in range(100)]
+    assert len(training_text(rows).splitlines()) == 90 + 3 * 10
 
 
 def test_train_missing_set_names_what_was_found(labels: Path, tmp_path: Path) -> None:
@@ -145,9 +180,9 @@ def test_train_unreadable_file_is_an_input_error(tmp_path: Path) -> None:
         train([tmp_path], tmp_path / "out", CONFIG)
 
 
-def test_load_classifiers_folder_without_models_is_an_input_error(tmp_path: Path) -> None:
+def test_load_heads_folder_without_models_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"classifiers\.json"):
-        load_classifiers(tmp_path)
+        load_heads(tmp_path)
 
 
 def test_read_label_set_columns_of_other_collections_are_understood(tmp_path: Path) -> None:
@@ -192,7 +227,7 @@ def test_environment_allocator_settings_of_the_parent_are_replaced() -> None:
     child = environment(
         {"MALLOC_PERTURB_": "85", "GLIBC_TUNABLES": "x", "HOME": "/h", "PYTHONPATH": "/p"}
     )
-    assert child["MALLOC_MMAP_THRESHOLD_"] == "65536"
+    assert child["MALLOC_MMAP_THRESHOLD_"] == "4096"
     assert child["HOME"] == "/h"
     assert child["PYTHONPATH"].endswith("/p")
     assert not {"MALLOC_PERTURB_", "GLIBC_TUNABLES"} & set(child)

@@ -22,6 +22,11 @@ def make_row(**changes: Any) -> dict[str, Any]:
         "language": "en",
         "language_score": 0.99,
         "quality": 0.9,
+        "style": 0.9,
+        "educational": None,
+        "hate": None,
+        "nsfw": None,
+        "reference": None,
         "n_words": 400,
         "mean_word_length": 5.0,
         "alphabetic_words": 0.95,
@@ -36,6 +41,13 @@ def make_row(**changes: Any) -> dict[str, Any]:
 CONFIG = CurateConfig(
     min_quality=0.5,
     max_toxicity=0.5,
+    max_worst_sentence_toxicity=0.9,
+    max_toxic_sentences=0.4,
+    max_hate=0.5,
+    max_nsfw=0.5,
+    min_style=0.3,
+    min_educational=0.3,
+    min_reference=0.3,
     gopher_min_stop_word_occurrences=2,
     c4_max_bad_word_ratio=0.01,
     refinedweb_max_flagged_words=0.05,
@@ -87,7 +99,14 @@ LIMITS = {
     "fineweb_newlines": ("newlines_per_word", 0.3, 0.301),
     "refinedweb_flagged_words": ("flagged_words", 0.05, 0.051),
     "toxicity": ("toxicity", 0.5, 0.501),
+    "worst_sentence_toxicity": ("worst_sentence_toxicity", 0.9, 0.901),
+    "toxic_sentences": ("toxic_sentences", 0.4, 0.401),
+    "hate": ("hate", 0.5, 0.501),
+    "nsfw": ("nsfw", 0.5, 0.501),
     "quality": ("quality", 0.5, 0.499),
+    "style": ("style", 0.3, 0.299),
+    "educational": ("educational", 0.3, 0.299),
+    "reference": ("reference", 0.3, 0.299),
 }
 
 
@@ -118,6 +137,14 @@ def test_decide_abusive_page_of_low_quality_is_rejected_as_toxic() -> None:
 
 def test_decide_page_without_a_line_is_empty() -> None:
     assert decide(make_row(n_lines=0), CurateConfig()) == "c4_empty"
+
+
+def test_decide_language_with_a_score_of_its_own_is_held_to_it() -> None:
+    config = CurateConfig(languages=(), min_language_scores=("fr=0.8", "de=0.5"))
+    for language, score in (("fr", 0.8), ("de", 0.5), ("en", 0.65)):
+        row = make_row(language=language, language_score=score)
+        assert decide(row, config) == KEPT
+        assert decide(row | {"language_score": score - 0.01}, config) == "language_score"
 
 
 def test_decide_no_language_named_keeps_every_language() -> None:

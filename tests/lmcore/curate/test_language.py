@@ -3,7 +3,14 @@ from pathlib import Path
 import fasttext
 import pytest
 
+from lmcore.curate.fasttext_training import train_in_subprocess
 from lmcore.curate.language import UNDETERMINED, detect, detector
+from lmcore.curate.language_codes import to_code
+from lmcore.curate.language_training import (
+    member_files,
+    read_sentences,
+    train_language_model,
+)
 from lmcore.errors import InputError
 
 PAGES = {
@@ -109,9 +116,61 @@ def test_detector_with_a_fasttext_model_empty_text_is_undetermined(lid_model: Pa
     assert detector(lid_model)(" \n") == (UNDETERMINED, 0.0)
 
 
+def test_detector_with_a_quantised_model_names_languages_as_rules_do(
+    lid_model: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "train.txt"
+    lines = (lid_model.parent / "train.txt").read_text(encoding="utf-8")
+    for short, long in (("en", "eng_Latn"), ("de", "deu_Latn"), ("fr", "fra")):
+        lines = lines.replace(f"__label__{short} ", f"__label__{long} ")
+    text.write_text(lines, encoding="utf-8")
+    settings = {"dim": 8, "epoch": 20, "minn": 2, "maxn": 3, "bucket": 2000}
+    train_in_subprocess(text, tmp_path / "lid.bin", settings)
+    model = fasttext.load_model(str(tmp_path / "lid.bin"))
+    model.quantize(input=str(text), retrain=False, cutoff=500, verbose=0)
+    model.save_model(str(tmp_path / "lid.ftz"))
+    for language in ("en", "de", "fr"):
+        assert detector(tmp_path / "lid.ftz")(PAGES[language])[0] == language
+    assert [to_code(label) for label in ("zh", "cmn_Hans", "bho")] == ["zh", "zh", "bho"]
+
+
+def test_trained_language_model_repeats_names_languages_and_is_read_by_fasttext(
+    tmp_path: Path,
+) -> None:
+    sentences = []
+    for language, three in (("en", "eng"), ("de", "deu"), ("fr", "fra"), ("ru", "rus")):
+        words = PAGES[language].split()
+        sentences += [(" ".join(words[i : i + 6]), three) for i in range(min(len(words) - 6, 60))]
+    sentences.append(("solus", "lat"))  # too few to learn from
+    settings = {"dim": 8, "epoch": 15, "lr": 0.5, "minn": 1, "maxn": 3, "bucket": 5000}
+    for name in ("a", "b"):
+        train_language_model(sentences, tmp_path / name, settings)
+    files = member_files(tmp_path / "a")
+    assert [path.name for path in files] == ["language_0.bin", "language_1.bin"]
+    for path in files:
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+    detect_with_trained = detector(None, files)
+    for language in ("en", "de", "fr", "ru"):
+        detected, score = detect_with_trained(PAGES[language])
+        assert detected == language
+        assert score > 0.5
+        theirs = fasttext.load_model(str(files[1])).predict(
+            [PAGES[language].split("\n")[0].lower()]
+        )
+        assert to_code(theirs[0][0][0].removeprefix("__label__")) == language
+    assert detect_with_trained("123") == (UNDETERMINED, 0.0)
+
+
+def test_train_language_model_too_little_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found 0 languages of 1"):
+        train_language_model([("one text", "eng")], tmp_path)
+    with pytest.raises(InputError, match="langid"):
+        read_sentences([])
+
+
 def test_detector_missing_or_foreign_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file"):
         detector(tmp_path / "lid.176.bin")
     (tmp_path / "text.bin").write_text("no model at all")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="supervised fastText"):
         detector(tmp_path / "text.bin")

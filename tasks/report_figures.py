@@ -89,23 +89,26 @@ def _legend(axes: Axes) -> None:
                 columnspacing=1.2, handlelength=1.4)  # fmt: skip
 
 
-def histogram(name: str, bins: Sequence[Row], threshold: float | None, keeps: str) -> Markup:
-    """Documents by score, kept above rejected; ``bins`` hold low, kept and rejected of width 1/40."""
+def histogram(
+    name: str, bins: Sequence[Row], threshold: float | None, keeps: str, *, end: float = 1.0
+) -> Markup:
+    """Documents by a measure, kept below rejected; ``bins`` hold low, kept and rejected of width end/40."""
 
     def draw(axes: Axes) -> None:
         low = np.array(_values(bins, "low"))
         rejected = np.array(_values(bins, "rejected"))
         kept = np.array(_values(bins, "kept"))
-        axes.bar(low, kept, 1 / 40, align="edge", color=_SERIES[0], label="kept")
-        axes.bar(low, rejected, 1 / 40, kept, align="edge", color=_REJECTED, label="rejected")
-        if threshold is not None:
+        axes.bar(low, kept, end / 40, align="edge", color=_SERIES[0], label="kept")
+        axes.bar(low, rejected, end / 40, kept, align="edge", color=_REJECTED, label="rejected")
+        if threshold is not None and 0 <= threshold <= end:
+            is_left = threshold < 0.7 * end
             axes.axvline(threshold, color=_INK, linestyle="--", linewidth=1)
             axes.annotate(
                 f"{keeps} {threshold:g}", (threshold, 1), xycoords=("data", "axes fraction"),
-                xytext=(3 if threshold < 0.7 else -3, -9), textcoords="offset points",
-                ha="left" if threshold < 0.7 else "right", fontsize=8,
+                xytext=(3 if is_left else -3, -9), textcoords="offset points",
+                ha="left" if is_left else "right", fontsize=8,
             )  # fmt: skip
-        axes.set(xlim=(0, 1), xlabel=name.replace("_", " "), ylabel="documents")
+        axes.set(xlim=(0, end), xlabel=name.replace("_", " "), ylabel="documents")
         _legend(axes)
 
     return _draw(f"histogram-{name}", f"Histogram of {name.replace('_', ' ')}", draw)

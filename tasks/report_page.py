@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tasks import report_figures as figures
+from tasks.report_scores import histograms
 from warehouse.catalog import query
 from warehouse.lineage import MODEL_KINDS, Node, find_pages
 from warehouse.questions import named
@@ -26,11 +27,6 @@ Rows = Sequence[Row]
 Sections = Mapping[str, Mapping[str, object]]
 
 _N_SHOWN = 12
-_SCORES = (
-    ("language_score", "min_language_score", "keeps from"),
-    ("quality", "min_quality", "keeps from"),
-    ("toxicity", "max_toxicity", "keeps to"),
-)
 _ALIGNMENT = (
     ("sft", "loss", "loss (nats per token)"),
     ("dpo", "accuracy", "pairs ordered rightly"),
@@ -87,7 +83,8 @@ def _sections(
         "tiles": _tiles(connection),
         "funnel": _funnel(connection),
         "rejections": _ask(connection, _REJECTIONS),
-        "histograms": _histograms(connection, config.get("curate", {})),
+        "histograms": histograms(connection, config.get("curate", {})),
+        "classifiers": _ask(connection, "SELECT * FROM classifiers ORDER BY name"),
         "duplicates": _duplicates(connection),
         "removed_lines": _ask(connection, f"{_REMOVED_LINES} LIMIT {_N_SHOWN}"),
         "hosts": _ask(connection, named("tokens_by_host").sql)[:_N_SHOWN],
@@ -184,27 +181,6 @@ def _funnel(connection: duckdb.DuckDBPyConnection) -> Rows:
     whole = max((int(str(row["rows_in"])) for row in rows), default=1)
     shown = [row for row in rows if row["stage"] in STAGES]
     return [row | {"width": 100 * int(str(row["rows_kept"])) / max(whole, 1)} for row in shown]
-
-
-def _histograms(
-    connection: duckdb.DuckDBPyConnection, curate: Mapping[str, object]
-) -> list[Markup]:
-    found = []
-    for score, threshold, keeps in _SCORES:
-        # `score` is one of three names above, never text from outside.
-        bins = _ask(connection, _HISTOGRAM.replace("{score}", score))
-        limit = curate.get(threshold)
-        if bins:
-            at = float(limit) if isinstance(limit, int | float) else None
-            found.append(figures.histogram(score, bins, at, keeps))
-    return found
-
-
-_HISTOGRAM = """
-    SELECT least(floor({score} * 40), 39)::INTEGER / 40 AS low,
-        count(*) FILTER (kept) AS kept, count(*) FILTER (NOT kept) AS rejected
-    FROM documents WHERE {score} IS NOT NULL GROUP BY low ORDER BY low
-"""
 
 
 def _duplicates(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows]:

@@ -3,15 +3,17 @@
 import html.parser
 import re
 
+import duckdb
 import factories
 import factory_models
 import pytest
 from factories import commit, make_store, record_run, row
 
 from tasks.report_page import render
+from tasks.report_scores import histograms
 from warehouse.catalog import connect, query
 
-SECTIONS = {"funnel", "rejections", "scores", "duplicates", "lines", "hosts", "tokenizer", "training", "scaling", "alignment",
+SECTIONS = {"funnel", "rejections", "scores", "classifiers", "duplicates", "lines", "hosts", "tokenizer", "training", "scaling", "alignment",
             "samples", "truth", "lineage", "run"}  # fmt: skip
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 
@@ -227,3 +229,22 @@ def test_render_hostile_rows_stay_text(tmp_path):
     assert "script" not in parsed.tags
     assert "49" not in "".join(parsed.words)
     assert {"hosts", "tokenizer", "training", "samples", "lineage"} <= parsed.ids
+
+
+def test_histograms_are_of_the_measures_whose_rules_rejected_most():
+    with duckdb.connect() as connection:
+        connection.execute("""
+            CREATE TABLE scores AS SELECT 0.5 AS quality, 3::BIGINT AS n_words, 'en' AS language;
+            CREATE TABLE documents AS SELECT (k % 10) / 10.0 AS quality, k::BIGINT AS n_words,
+                k >= 50 AS kept FROM range(200) AS r(k);
+            CREATE TABLE rejections AS
+                SELECT 'decide' AS stage, reason FROM (VALUES ('gopher_too_few_words'),
+                    ('gopher_too_few_words'), ('language'), ('c4_empty'), ('quality')) AS v(reason);
+            ALTER TABLE documents ADD COLUMN language_score DOUBLE;
+            ALTER TABLE documents ADD COLUMN toxicity DOUBLE;
+        """)
+        quality, words = histograms(connection, {"gopher_min_words": 50})
+    assert "Histogram of quality" in quality
+    assert "Histogram of n words" in words
+    assert "keeps from 50" in words
+    assert "keeps" not in quality  # a run that recorded no threshold

@@ -49,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--tokens", type=int, default=80, help="most tokens to write")
     generate.add_argument("--temperature", type=float, default=0.7, help="0 is greedy")
     generate.add_argument("--seed", type=int, default=0)
+    about = "write a model for Hugging Face's libraries"
+    export = verbs.add_parser("export", parents=[common], help=about)
+    export.add_argument("model", choices=["base", "sft", "dpo", "grpo"])
+    export.add_argument("--output", required=True, help="folder to write; empty, or none yet")
     return top
 
 

@@ -261,6 +261,13 @@ def _generate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _export(arguments: argparse.Namespace) -> int:
+    from tasks.export import export
+
+    print(export(_existing(arguments), arguments.model, Path(arguments.output)))
+    return 0
+
+
 _VERBS = {
     "run": _run,
     "plan": _plan,
@@ -274,6 +281,7 @@ _VERBS = {
     "verify": _verify,
     "lock": _lock,
     "generate": _generate,
+    "export": _export,
 }
 
 

@@ -15,4 +15,5 @@ def corpus(run: OpenRun, known: Refs) -> Refs:
     journey.submit("annotate")
     journey.submit("decide")
     journey.submit("deduplicate")
+    journey.submit("decontaminate")
     return journey.gather()

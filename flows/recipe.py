@@ -19,8 +19,10 @@ from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.sample_config import SampleConfig
 from lmcore.curate.config import CurateConfig
 from lmcore.dedup.config import DedupConfig
+from lmcore.dedup.contamination_config import DecontaminateConfig
 from lmcore.errors import ConfigError
 from lmcore.evals.config import CompressionConfig, EvaluateConfig
+from lmcore.mixing.config import MixConfig
 from lmcore.model.config import ModelConfig
 from lmcore.scaling.config import ScalingConfig
 from lmcore.tokenizer.config import TokenizerConfig
@@ -51,8 +53,10 @@ class Recipe:
     extract: ExtractConfig = field(default_factory=ExtractConfig)
     curate: CurateConfig = field(default_factory=CurateConfig)
     deduplicate: DedupConfig = field(default_factory=DedupConfig)
+    decontaminate: DecontaminateConfig = field(default_factory=DecontaminateConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     tokens: TokensConfig = field(default_factory=TokensConfig)
+    mix: MixConfig = field(default_factory=MixConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     pretrain: TrainConfig = field(default_factory=TrainConfig)
     scaling: ScalingConfig = field(default_factory=ScalingConfig)

@@ -15,7 +15,7 @@ from warehouse import catalog, runs
 from warehouse.store import Store
 
 _SAMPLES = 3
-_FUNNEL = ("extract", "decide", "deduplicate", "tokens")
+_FUNNEL = ("extract", "decide", "deduplicate", "decontaminate", "tokens", "mix")
 _SAMPLE_CHARS = 320
 _KEY_CHARS = 12
 _MODELS = {"grpo": "grpo", "dpo": "dpo", "sft": "sft", "pretrain": "base"}

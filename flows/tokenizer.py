@@ -1,4 +1,4 @@
-"""Documents become a tokenizer and token shards."""
+"""Documents become a tokenizer, token shards, and a mixture of them."""
 
 from tasks.opening import OpenRun
 from tasks.orchestration import Journey, Refs, flow
@@ -10,4 +10,7 @@ def tokenizer(run: OpenRun, known: Refs) -> Refs:
     journey = Journey(run, known)
     journey.submit("tokenizer")
     journey.submit("tokens")
+    journey.submit("mix_proxy")
+    journey.submit("mix_fit")
+    journey.submit("mix")
     return journey.gather()

@@ -24,7 +24,7 @@ from lmcore.tokenizer.baselines import (
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokens.shards import TokenShards
 from tasks.curation import SCORES
-from tasks.deduplication import UNIQUE_TEXTS
+from tasks.decontamination import read_unique
 from tasks.extraction import TEXTS
 from tasks.job import Job, Row, read_all
 from warehouse.parquet import read_rows
@@ -125,7 +125,7 @@ def _longest(job: Job, config: CompressionConfig, bpe: Tokenizer) -> Iterator[Ro
 
 
 def _kept(job: Job) -> Iterator[tuple[str, str]]:
-    return (_pair(row) for row in read_rows(job.path("corpus") / UNIQUE_TEXTS))
+    return (_pair(row) for row in read_unique(job))
 
 
 def _pair(row: Row) -> tuple[str, str]:

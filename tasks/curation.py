@@ -58,7 +58,11 @@ def annotate(job: Job) -> None:
     with job.writer("scores", SCORES) as scores, job.writer("clean_texts", CLEAN_TEXTS) as texts:
         for done, annotation in enumerate(
             annotate_documents(
-                documents, job.path("classifiers"), config, models[0] if models else None
+                documents,
+                job.path("classifiers"),
+                config,
+                models[0] if models else None,
+                job.paths("lists"),
             )
         ):
             row = dataclasses.asdict(annotation)

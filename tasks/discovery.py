@@ -16,6 +16,7 @@ from io import BufferedIOBase
 from pathlib import Path
 
 from lmcore.crawl.warc import describe_start, has_record, starts_with_record
+from lmcore.dedup.contamination_config import SUFFIXES
 from lmcore.errors import InputError
 from tasks.graph import Source, Sources
 from warehouse import fingerprint
@@ -146,7 +147,14 @@ def require_archive(sources: Sequence[Source]) -> None:
 
 
 def discover(
-    store: Store, *, warcs: Sequence[str], labels: str, lid_model: str, remember: bool = True
+    store: Store,
+    *,
+    warcs: Sequence[str],
+    labels: str,
+    lid_model: str,
+    lists: str = "",
+    evaluation_sets: Sequence[str] = (),
+    remember: bool = True,
 ) -> Sources:
     """Find and hash every source file of a recipe; ``remember`` writes down the hashes.
 
@@ -163,6 +171,12 @@ def discover(
         warcs=sources(warcs, "corpus.warcs") if warcs else (),
         labels=tuple(s for s in label_files if s.name.endswith(".parquet")),
         lid_model=sources([lid_model], "curate.lid_model") if lid_model else (),
+        lists=sources([lists], "curate.lists") if lists else (),
+        evaluation_sets=tuple(
+            source
+            for source in sources(evaluation_sets, "decontaminate.sets")
+            if source.name.endswith(SUFFIXES)
+        ),
     )
     if remember:
         cache.save()
@@ -172,6 +186,12 @@ def discover(
         msg = (
             f"Found no Parquet file for curate.labels = {labels!r}; expected quality and toxicity "
             "labels (columns text and label); name a folder or file that holds them."
+        )
+        raise InputError(msg)
+    if evaluation_sets and not found.evaluation_sets:
+        msg = (
+            f"Found no file of {', '.join(SUFFIXES)} for decontaminate.sets = "
+            f"{list(evaluation_sets)!r}; expected evaluation sets; name a folder or files that hold them."
         )
         raise InputError(msg)
     return found

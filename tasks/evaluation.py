@@ -18,7 +18,7 @@ from lmcore.inference.generate import generate
 from lmcore.model.files import load_model
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokens.shards import TokenShards
-from tasks.deduplication import UNIQUE_TEXTS
+from tasks.decontamination import read_unique
 from tasks.extraction import RECORDS
 from tasks.job import Job, Row, read_all
 from warehouse.parquet import read_rows
@@ -69,7 +69,7 @@ def _held_out(job: Job, config: EvaluateConfig) -> Documents:
     named = {host for host, _ in sorted(ranked, key=lambda e: (-e[1], e[0]))[: config.max_sources]}
     found = [
         (str(row["doc_id"]), hosts[str(row["doc_id"])], str(row["text"]))
-        for row in read_rows(job.path("corpus") / UNIQUE_TEXTS)
+        for row in read_unique(job)
         if row["doc_id"] in wanted
     ]
     found.sort(key=lambda document: wanted[document[0]])
@@ -99,7 +99,7 @@ def _bits(job: Job, config: EvaluateConfig, documents: Documents) -> Iterator[Ro
     n_bytes = sum(score.n_bytes for score in scores)
     nats = sum(score.nats for score in scores)
     yield _bits_row("base", "all", len(scores), n_bytes, nats)
-    shards = TokenShards(job.path("tokens"), "train")
+    shards = TokenShards(job.path("trained_on"), "train")
     baseline, n_counted = fit_baseline(shards, tokenizer.vocab_size, config)
     job.result.attributes |= {"ngram_tokens": n_counted, "train_tokens": shards.n_tokens}
     held_out = [i for _, _, text in documents for i in [*tokenizer.encode(text), tokenizer.eot_id]]

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from lmcore.crawl.sample import warc_names
 from lmcore.crawl.sample_config import SampleConfig
 from lmcore.curate.config import ANNOTATION_FIELDS, CLASSIFIER_FIELDS, DECISION_FIELDS
+from lmcore.dedup.contamination_config import DECONTAMINATION_FIELDS
+from lmcore.mixing.config import MIX_FIELDS, PROXY_FIELDS
 from lmcore.model.config import ModelConfig
 from lmcore.scaling.config import ScalingConfig
 from lmcore.scaling.plan import plan
@@ -20,6 +22,7 @@ from lmcore.train.config import TrainConfig
 Section = Mapping[str, object]
 Recipe = Mapping[str, Section]
 C = TypeVar("C")
+Inputs = Mapping[str, "Sequence[Ref | Source]"]
 
 PARTS = ("corpus", "tokenizer", "pretraining", "scaling", "alignment", "evaluation")
 
@@ -77,8 +80,9 @@ class Sources:
     warcs: tuple[Source, ...] = ()
     labels: tuple[Source, ...] = ()
     lid_model: tuple[Source, ...] = ()
+    lists: tuple[Source, ...] = ()
+    evaluation_sets: tuple[Source, ...] = ()
     earlier: tuple[Source, ...] = ()
-    """artifacts of the deduplicate stage that keep signatures"""
 
 
 _UNLIMITED_TOKENS = 1 << 62
@@ -88,24 +92,32 @@ _MINUTE = 60.0
 _HOUR = 60 * _MINUTE
 
 _STAGES = (
-    Stage(name="sample_crawl", part="corpus", body="tasks.sources:sample_crawl",
+    Stage(name="sample_crawl", version=2, part="corpus", body="tasks.sources:sample_crawl",
           title="write the sample crawl", deadline_seconds=10 * _MINUTE),
     Stage(name="sample_labels", version=2, part="corpus", body="tasks.sources:sample_labels",
           title="write the sample labels", deadline_seconds=10 * _MINUTE),
-    Stage(name="extract", version=2, part="corpus", body="tasks.extraction:extract",
+    Stage(name="extract", version=3, part="corpus", body="tasks.extraction:extract",
           title="extract main text", deadline_seconds=6 * _HOUR),
     Stage(name="classifiers", part="corpus", body="tasks.curation:classifiers",
           title="train the classifiers", deadline_seconds=1 * _HOUR),
-    Stage(name="annotate", part="corpus", body="tasks.curation:annotate",
+    Stage(name="annotate", version=2, part="corpus", body="tasks.curation:annotate",
           title="score documents", deadline_seconds=6 * _HOUR),
-    Stage(name="decide", version=2, part="corpus", body="tasks.curation:decide",
+    Stage(name="decide", version=3, part="corpus", body="tasks.curation:decide",
           title="decide what to keep", deadline_seconds=1 * _HOUR),
     Stage(name="deduplicate", version=3, part="corpus", body="tasks.deduplication:deduplicate",
           title="remove duplicates", deadline_seconds=6 * _HOUR),
+    Stage(name="decontaminate", part="corpus", body="tasks.decontamination:decontaminate",
+          title="look for evaluation sets", deadline_seconds=6 * _HOUR),
     Stage(name="tokenizer", part="tokenizer", body="tasks.tokenization:tokenizer",
           title="train the tokenizer", deadline_seconds=6 * _HOUR),
     Stage(name="tokens", part="tokenizer", body="tasks.tokenization:tokens",
           title="write token shards", deadline_seconds=6 * _HOUR),
+    Stage(name="mix_proxy", part="tokenizer", body="tasks.proxies:mix_proxy",
+          title="train on a random mixture", deadline_seconds=24 * _HOUR),
+    Stage(name="mix_fit", part="tokenizer", body="tasks.proxies:mix_fit",
+          title="learn the mixture", deadline_seconds=24 * _HOUR),
+    Stage(name="mix", part="tokenizer", body="tasks.mixing:mix",
+          title="mix the training split", deadline_seconds=6 * _HOUR),
     Stage(name="pretrain", version=3, part="pretraining", body="tasks.pretraining:pretrain",
           title="pretrain the model", deadline_seconds=240 * _HOUR),
     Stage(name="sweep", version=3, part="scaling", body="tasks.scaling:sweep",
@@ -153,9 +165,11 @@ def journey(recipe: Recipe, sources: Sources) -> tuple[Step, ...]:
     steps = [*_corpus(recipe, sources)]
     extracts = [step.name for step in steps if step.stage.name == "extract"]
     annotates = [step.name for step in steps if step.stage.name == "annotate"]
-    steps += _models(recipe)
+    unique = _unique(sources)
+    pages: Inputs = {"extracted": _refs(*extracts), "annotated": _refs(*annotates)}
+    steps += _models(recipe, unique, pages)
     sweeps = [step.name for step in steps if step.stage.name == "sweep"]
-    steps += _evaluation(recipe, extracts, annotates, sweeps, sampled=not sources.warcs)
+    steps += _evaluation(recipe, unique, pages, sweeps, sampled=not sources.warcs)
     done = _refs(*(step.name for step in steps))
     return (*steps, _step("report", {"recipe": _shown(recipe)}, artifacts=done))
 
@@ -164,8 +178,9 @@ def _shown(recipe: Recipe) -> dict[str, Section]:
     """What the report states of a recipe: everything but places and speeds."""
     hidden = {
         "corpus": {"warcs"},
-        "curate": {"labels", "lid_model"},
+        "curate": {"labels", "lid_model", "lists"},
         "deduplicate": {"earlier"},
+        "decontaminate": {"sets"},
     }
     return {
         name: {key: value for key, value in section.items() if key not in hidden.get(name, ())}
@@ -211,6 +226,7 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
             extracted=_refs(f"extract/{part}"),
             classifiers=_refs("classifiers"),
             lid_model=sources.lid_model,
+            lists=sources.lists,
         )
         for part in parts.values()
     ]
@@ -218,34 +234,81 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
     decision = {"curate": _pick(curate, DECISION_FIELDS)}
     extracted = _refs(*(f"extract/{part}" for part in parts.values()))
     steps.append(_step("decide", decision, extracted=extracted, annotated=annotated))
-    inputs: dict[str, tuple[Ref | Source, ...]] = {
-        "annotated": annotated,
-        "decided": _refs("decide"),
-        "earlier": sources.earlier,
-    }
-    if any(recipe["deduplicate"][name] for name in _NEEDS_RECORDS):
-        inputs["extracted"] = extracted
-    steps.append(_step("deduplicate", {"deduplicate": _dedup_section(recipe)}, **inputs))
+    steps.append(_deduplicate(recipe, sources, annotated, extracted))
+    if sources.evaluation_sets:
+        steps.append(_decontaminate(recipe, sources.evaluation_sets))
     return steps
 
 
 _NEEDS_RECORDS = ("payloads", "urls", "host_line_max_documents", "keep_signatures", "earlier")
-"""Keys of deduplication that read the URL or the payload digest of a document."""
 
 
-def _dedup_section(recipe: Recipe) -> Section:
-    """Deduplication without the names of earlier crawls, whose contents are inputs."""
-    return {name: value for name, value in recipe["deduplicate"].items() if name != "earlier"}
+def _deduplicate(
+    recipe: Recipe, sources: Sources, annotated: tuple[Ref, ...], extracted: tuple[Ref, ...]
+) -> Step:
+    """The names of earlier crawls stay out of its configuration: their contents are inputs."""
+    section = recipe["deduplicate"]
+    return _step(
+        "deduplicate",
+        {"deduplicate": {name: section[name] for name in section if name != "earlier"}},
+        annotated=annotated,
+        decided=_refs("decide"),
+        extracted=extracted if any(section[name] for name in _NEEDS_RECORDS) else (),
+        earlier=sources.earlier,
+    )
 
 
-def _models(recipe: Recipe) -> list[Step]:
-    corpus = _refs("deduplicate")
+def _decontaminate(recipe: Recipe, sets: Sequence[Source]) -> Step:
+    config = {
+        "decontaminate": _pick(recipe["decontaminate"], DECONTAMINATION_FIELDS),
+        # a file's name is its set's
+        "sets": [entry.name for entry in sets],
+        "problems": recipe["problems"],
+    }
+    return _step("decontaminate", config, corpus=_refs("deduplicate"), sets=sets)
+
+
+def _unique(sources: Sources) -> Inputs:
+    """What the later stages read: texts that differ, and which of them hold evaluation items."""
+    decontaminated = _refs("decontaminate") if sources.evaluation_sets else ()
+    return {"corpus": _refs("deduplicate"), "decontaminated": decontaminated}
+
+
+def _training_tokens(recipe: Recipe) -> tuple[Ref, ...]:
+    """What models are trained on: the token shards, or a mixture of them."""
+    return _refs("mix" if recipe["mix"]["by"] else "tokens")
+
+
+def _mix(recipe: Recipe, unique: Inputs, pages: Inputs) -> list[Step]:
+    section = recipe["mix"]
+    if not section["by"]:
+        return []
+    shard_tokens = recipe["tokens"]["shard_tokens"]
+    inputs: Inputs = {"tokens": _refs("tokens"), "corpus": unique["corpus"], **pages}
+    steps = []
+    learnt: tuple[Ref, ...] = ()
+    if section["learn"]:
+        small = {"mix": _pick(section, PROXY_FIELDS), "shard_tokens": shard_tokens}
+        tokenizer = _refs("tokenizer")
+        n_proxies = int(str(section["n_proxies"]))
+        names = [f"mix_proxy/{number:03d}" for number in range(n_proxies)]
+        for number, name in enumerate(names):
+            steps.append(_step(name, {**small, "number": number}, **inputs, tokenizer=tokenizer))
+        proxies = _refs(*names)
+        steps.append(_step("mix_fit", small, **inputs, tokenizer=tokenizer, proxies=proxies))
+        learnt = _refs("mix_fit")
+    config = {"mix": _pick(section, MIX_FIELDS), "shard_tokens": shard_tokens}
+    return [*steps, _step("mix", config, **inputs, learnt=learnt)]
+
+
+def _models(recipe: Recipe, unique: Inputs, pages: Inputs) -> list[Step]:
     tokenizer = _refs("tokenizer")
-    tokens = _refs("tokens")
+    tokens = _training_tokens(recipe)
     problems = {"problems": recipe["problems"]}
     steps = [
-        _step("tokenizer", {"tokenizer": recipe["tokenizer"]}, corpus=corpus),
-        _step("tokens", {"tokens": recipe["tokens"]}, corpus=corpus, tokenizer=tokenizer),
+        _step("tokenizer", {"tokenizer": recipe["tokenizer"]}, **unique),
+        _step("tokens", {"tokens": recipe["tokens"]}, **unique, tokenizer=tokenizer),
+        *_mix(recipe, unique, pages),
         _step(
             "pretrain",
             {"model": recipe["model"], "pretrain": recipe["pretrain"]},
@@ -294,15 +357,14 @@ def sweep_configs(recipe: Recipe) -> dict[str, Section]:
 
 def _evaluation(
     recipe: Recipe,
-    extracts: Sequence[str],
-    annotates: Sequence[str],
+    unique: Inputs,
+    pages: Inputs,
     sweeps: Sequence[str],
     *,
     sampled: bool,
 ) -> list[Step]:
-    pages = {"extracted": _refs(*extracts), "annotated": _refs(*annotates)}
     texts = {
-        "corpus": _refs("deduplicate"),
+        **unique,
         "tokenizer": _refs("tokenizer"),
         "tokens": _refs("tokens"),
     }
@@ -316,6 +378,7 @@ def _evaluation(
             {"evaluate": recipe["evaluate"], "problems": recipe["problems"]},
             extracted=pages["extracted"],
             **texts,
+            trained_on=_training_tokens(recipe),
             base=_refs("pretrain"),
             sft=_refs("sft"),
             dpo=_refs("dpo"),

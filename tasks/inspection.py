@@ -19,7 +19,9 @@ _OF_STAGE = {
     "annotate": _GENERAL,
     "decide": _GENERAL,
     "deduplicate": ("quality", "n_chars"),
+    "decontaminate": ("quality", "n_chars"),
     "tokens": ("n_tokens", "split"),
+    "mix": ("n_tokens", "language", "quality"),
 }
 """Columns that a stage goes by, or makes, whatever the reason."""
 
@@ -48,6 +50,12 @@ def _read_rules(lines: str) -> dict[str, Rule]:
 
 RULES: Mapping[str, Rule] = _read_rules(
     """
+    url_domain url_block url_reject_blocked
+    url_subdomain url_block url_reject_blocked
+    url_address url_block url_reject_blocked
+    url_substrings n_url_substrings url_max_substrings
+    url_words n_url_words url_max_words
+    url_soft_words n_url_soft_words url_max_soft_words
     language language languages
     language_score language_score min_language_score
     gopher_too_few_words n_words gopher_min_words
@@ -60,6 +68,7 @@ RULES: Mapping[str, Rule] = _read_rules(
     gopher_ellipsis_lines ellipsis_lines gopher_max_ellipsis_lines
     gopher_alphabetic_words alphabetic_words gopher_min_alphabetic_words
     gopher_stop_words n_stop_words gopher_min_stop_words
+    gopher_stop_word_occurrences n_stop_word_occurrences gopher_min_stop_word_occurrences
     gopher_duplicate_lines duplicate_lines gopher_max_duplicate_lines
     gopher_duplicate_paragraphs duplicate_paragraphs gopher_max_duplicate_paragraphs
     gopher_duplicate_line_chars duplicate_line_chars gopher_max_duplicate_line_chars
@@ -76,11 +85,13 @@ RULES: Mapping[str, Rule] = _read_rules(
     c4_empty n_lines_removed,n_lines -
     c4_lorem_ipsum has_lorem_ipsum c4_reject_lorem_ipsum
     c4_curly_bracket has_curly_bracket c4_reject_curly_bracket
+    c4_bad_words bad_word_ratio c4_max_bad_word_ratio
     c4_too_few_sentences n_sentences c4_min_sentences
     fineweb_terminal_punctuation terminal_punctuation_lines fineweb_min_terminal_punctuation
     fineweb_short_lines short_lines fineweb_max_short_lines
     fineweb_duplicate_line_chars line_duplicate_chars fineweb_max_duplicate_line_chars
     fineweb_newlines newlines_per_word fineweb_max_newlines_per_word
+    refinedweb_flagged_words flagged_words refinedweb_max_flagged_words
     toxicity toxicity max_toxicity
     quality quality min_quality
     """

@@ -107,6 +107,8 @@ def plan_steps(
         warcs=sections["corpus"]["warcs"],
         labels=sections["curate"]["labels"],
         lid_model=sections["curate"]["lid_model"],
+        lists=sections["curate"]["lists"],
+        evaluation_sets=sections["decontaminate"]["sets"],
         remember=remember,
     )
     earlier = find_earlier(store, sections["deduplicate"]["earlier"], remember=remember)

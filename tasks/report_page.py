@@ -118,7 +118,7 @@ _REJECTIONS = """
     SELECT stage, reason, count(*) AS n, min(url) AS example_url,
         100.0 * count(*) / max(count(*)) OVER (PARTITION BY stage) AS width
     FROM rejections GROUP BY stage, reason
-    ORDER BY list_position(['extract', 'decide', 'deduplicate'], stage), n DESC, reason
+    ORDER BY list_position(['extract', 'decide', 'deduplicate', 'decontaminate', 'mix'], stage), n DESC, reason
 """
 
 _REMOVED_LINES = "SELECT * FROM removed_lines ORDER BY n_removed DESC, n_documents DESC, line"

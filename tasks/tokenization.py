@@ -9,24 +9,22 @@ from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.config import TokensConfig
 from lmcore.tokens.shards import write_shards
-from tasks.deduplication import UNIQUE_TEXTS
+from tasks.decontamination import count_unique, read_unique
 from tasks.job import Job
-from warehouse.parquet import count_rows, read_rows
 
 
 def tokenizer(job: Job) -> None:
-    """Train byte-level BPE on every unique document."""
-    path = job.path("corpus") / UNIQUE_TEXTS
-    total = count_rows(path)
+    """Train byte-level BPE on every unique document that holds no evaluation item."""
+    total = count_unique(job)
     if not total:
         msg = (
-            "Found no document left after curation and deduplication; expected at least one to "
+            "Found no document left after curation, deduplication and decontamination; expected at least one to "
             "train on; ask `c2m sql funnel` where they went, and loosen that rule or add pages."
         )
         raise InputError(msg)
 
     def texts() -> Iterator[str]:
-        for done, row in enumerate(read_rows(path, ["text"])):
+        for done, row in enumerate(read_unique(job)):
             job.progress(done, total, f"{done:,d} documents counted")
             yield str(row["text"])
 
@@ -39,12 +37,11 @@ def tokenizer(job: Job) -> None:
 
 
 def tokens(job: Job) -> None:
-    """Write every unique document into the token shards."""
-    path = job.path("corpus") / UNIQUE_TEXTS
-    total = count_rows(path)
+    """Write every unique document that holds no evaluation item into the token shards."""
+    total = count_unique(job)
 
     def documents() -> Iterator[tuple[str, str]]:
-        for done, row in enumerate(read_rows(path)):
+        for done, row in enumerate(read_unique(job)):
             job.progress(done, total, f"{done:,d} documents")
             yield str(row["doc_id"]), str(row["text"])
 

@@ -4,7 +4,7 @@ Two questions. ``by_condition``: which documents would a SQL condition keep, wha
 ``by_thresholds``: which would the rules of ``lmcore.curate.decide`` keep with other thresholds? The
 second is what a run with these thresholds decides, document by document.
 
-Tokens are those of the decision, before deduplication. A document in the run's shards counts with its
+Tokens are those of the decision, before deduplication and decontamination, which are not run again. A document in the run's shards counts with its
 tokens there; any other with those that the run's tokenizer makes of its cleaned text, or with an
 estimate from its characters. Cost: 150,000 documents a second for the rules; counting costs what
 encoding the texts of the documents in no shard costs; memory is the scores of all documents.

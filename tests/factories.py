@@ -250,6 +250,56 @@ def commit_corpus(store: Store, config: Mapping[str, object] | None = None) -> l
     return [*made, classifiers, *extracts, *annotated, decide, deduplicate]
 
 
+def commit_decontamination(store: Store, deduplicate: Artifact, dropped: str = "") -> Artifact:
+    """Commit the search for two items, one of them held by the first document; ``dropped`` goes for it."""
+    texts = [*parquet.read_rows(deduplicate.path / "unique_texts.parquet")]
+    held = str(texts[0]["text"])[:30]
+    return commit(
+        store, "decontaminate", config={"dropped": dropped}, inputs=[as_input("corpus", deduplicate)],
+        tables={
+            "decontamination_outcomes": [
+                row("decontamination_outcomes", doc_id=text["doc_id"],
+                    outcome="contaminated" if text["doc_id"] == dropped else "kept") for text in texts
+            ],
+            "contamination": [
+                row("contamination", doc_id=dropped or texts[0]["doc_id"], set_name="quiz", item_id="1", n=13, n_found=2,
+                    share=0.5, is_contaminated=True, n_spans=1, first_char=0, end_char=30, matched_text=held)
+            ],
+            "uncheckable": [row("uncheckable", set_name="quiz", item_id="2", n=13, n_words=9)],
+            "decontamination_sets": [row("decontamination_sets", set_name="quiz", n_items=2, n_checkable=2,
+                                         n_contaminated=1, n_documents=1)],
+        },
+        outcomes=("decontamination_outcomes", len(texts)),
+    )  # fmt: skip
+
+
+def commit_mix(store: Store, tokens: Artifact) -> Artifact:
+    """Commit a mixture that reads every second training document twice, the others once."""
+    train = [r for r in parquet.read_rows(tokens.path / "shards.parquet") if r["split"] == "train"]
+    copies = [(r["doc_id"], copy) for copy in range(2) for r in train[:: copy + 1]]
+    n_tokens = 30 * len(train)
+    return commit(
+        store, "mix", inputs=[as_input("tokens", tokens)],
+        tables={
+            "mixture": [row("mixture", group_name="en", n_documents=len(train), n_tokens=n_tokens, weight=1.0,
+                            n_tokens_asked=n_tokens * 2, n_tokens_drawn=30 * len(copies), epochs=1.5, is_capped=False)],
+            "mix_proxies": [row("mix_proxies", name="mix_fit", group_name="en", n_tokens=n_tokens, weight=1.0,
+                                weight_read=1.0, n_tokens_drawn=n_tokens, loss=3.0)],
+            "mix_fit": [row("mix_fit", kind="mean", ridge=0.0, cv_error=0.1, is_chosen=True, predicted_loss=3.0,
+                            measured_loss=3.0, proportional_loss=3.0)],
+            "mixed_documents": [
+                row("mixed_documents", doc_id=r["doc_id"], group_name="en", n_tokens=30, outcome="drawn",
+                    n_copies=1 + (number % 2 == 0)) for number, r in enumerate(train)
+            ],
+            "mixed_shards": [
+                row("mixed_shards", doc_id=doc_id, copy=copy, shard=number // 16, start=30 * (number % 16), length=30)
+                for number, (doc_id, copy) in enumerate(copies)
+            ],
+        },
+        outcomes=("mixed_documents", len(train)),
+    )  # fmt: skip
+
+
 def commit_tokens(store: Store, deduplicate: Artifact) -> list[Artifact]:
     """Commit the tokenizer and the shards of what survived."""
     texts = [*parquet.read_rows(deduplicate.path / "unique_texts.parquet")]

@@ -9,6 +9,8 @@ from factories import (
     as_input,
     commit,
     commit_corpus,
+    commit_decontamination,
+    commit_mix,
     commit_tokens,
     make_store,
     record_run,
@@ -173,6 +175,17 @@ def full_store(root: Path) -> Store:
     store = make_store(root)
     corpus = commit_corpus(store)
     tokens = commit_tokens(store, corpus[-1])
+    searched = commit_decontamination(store, corpus[-1])
+    mixed = commit_mix(store, tokens[-1])
     models = commit_models(store, *tokens)
-    record_run(store, [*corpus, *tokens, *(m for m in models if m.manifest.kind != "checkpoint")])
+    record_run(
+        store,
+        [
+            *corpus,
+            searched,
+            *tokens,
+            mixed,
+            *(m for m in models if m.manifest.kind != "checkpoint"),
+        ],
+    )
     return store

@@ -17,6 +17,7 @@ _GOOD: Mapping[str, object] = {
     "mean_word_length": 5.0,
     "alphabetic_words": 0.99,
     "n_stop_words": 90,
+    "n_stop_word_occurrences": 900,
     "n_sentences": 90,
     "terminal_punctuation_lines": 0.99,
 }

@@ -18,7 +18,17 @@ CORPUS_TABLES = (
         mime text media type without parameters, lower case
         payload_digest text sha1 of the payload as it was archived
         charset text character set the page was decoded with
+        charset_source text who named it: bom, http, meta, detector or fallback
+        page_type text article, forum, listing, product, text or pdf; empty where no tier asked
+        tier text how its text was read: fast, precise or union; empty where it is no HTML
         title text title of the page
+        author text author, as the page states it
+        published text date of publication, as the page states it
+        licence text licence or its URL, as the page states it
+        canonical_url text canonical URL, as the page states it
+        n_links int links to other documents
+        outlinks texts the first distinct URLs it links to
+        opt_out texts uses it forbids: noindex, none, noai, noimageai, tdm-reservation
         outcome text page, or the reason why the record gave no page
         """,
         Outcomes("record_id", "outcome", "page"),
@@ -42,7 +52,7 @@ CORPUS_TABLES = (
         toxicity float calibrated probability of toxicity
         n_chars int characters of the extracted text
         n_lines int non-blank lines of the extracted text
-        n_lines_removed int lines that C4's rules removed
+        n_lines_removed int lines that the line rules removed (C4; RefinedWeb where the recipe says so)
         n_words int words of the extracted text
         mean_word_length float mean characters in a word (Gopher)
         hash_ratio float hash signs per word (Gopher)
@@ -51,6 +61,7 @@ CORPUS_TABLES = (
         ellipsis_lines float share of lines that end with an ellipsis (Gopher)
         alphabetic_words float share of words with a letter (Gopher)
         n_stop_words int distinct stop words; -1 where the language has no list (Gopher)
+        n_stop_word_occurrences int stop words, each occurrence counted; -1 where the language has no list (Gopher as DCLM has it)
         duplicate_lines float share of lines that repeat an earlier one (Gopher)
         duplicate_paragraphs float share of paragraphs that repeat an earlier one (Gopher)
         duplicate_line_chars float share of characters in repeated lines (Gopher)
@@ -71,9 +82,23 @@ CORPUS_TABLES = (
         short_lines float share of short lines (FineWeb)
         line_duplicate_chars float share of characters in repeated lines (FineWeb)
         newlines_per_word float line breaks per word (FineWeb)
+        n_uppercase_lines int lines that are mainly upper-case (RefinedWeb)
+        n_numeric_lines int lines of digits alone (RefinedWeb)
+        n_counter_lines int lines such as 3 likes (RefinedWeb)
+        n_one_word_lines int lines of one word (RefinedWeb)
+        n_button_lines int short lines with the text of a button, such as read more (RefinedWeb)
+        flagged_words float share of words in lines that one of these five rules flags (RefinedWeb)
+        bad_word_ratio float words of the language's list of bad words for each word (C4)
+        url_block text how a block list names the address: domain, subdomain, address, or empty
+        n_url_substrings int banned substrings in the address (RefinedWeb, strict)
+        n_url_words int banned words in the address (RefinedWeb, hard)
+        n_url_soft_words int different words in the address that say little alone (RefinedWeb, soft)
         n_emails int e-mail addresses masked
         n_phones int phone numbers masked
         n_ips int IP addresses masked
+        n_cards int numbers of payment cards masked
+        n_ibans int bank account numbers (IBAN) masked
+        n_keys int private keys and keys to services masked
         """,
         Outcomes("doc_id"),
     ),
@@ -131,6 +156,53 @@ CORPUS_TABLES = (
         """
         doc_id text the document
         text text the text that is tokenised
+        """,
+    ),
+    table(
+        "decontamination_outcomes",
+        "What decontamination did with each unique document.",
+        """
+        doc_id text the document
+        outcome text kept or contaminated
+        """,
+        Outcomes("doc_id", "outcome", "kept"),
+    ),
+    table(
+        "contamination",
+        "What unique documents hold of evaluation items: one row for each document, item and length of n-gram.",
+        """
+        doc_id text the document
+        set_name text the evaluation set: its file, or problems for the journey's own
+        item_id text the item within its set
+        n int words of an n-gram
+        n_found int distinct n-grams of the item that the document holds
+        share float n_found over all distinct n-grams of the item
+        is_contaminated bool whether the share is the rule's, or more
+        n_spans int runs of the document's words that these n-grams cover
+        first_char int first character of the longest of them in the document's text
+        end_char int the character behind its last
+        matched_text text the longest of them
+        """,
+    ),
+    table(
+        "uncheckable",
+        "Evaluation items with fewer words than an n-gram: one row for each item and length.",
+        """
+        set_name text the evaluation set
+        item_id text the item
+        n int words of an n-gram
+        n_words int words of the item
+        """,
+    ),
+    table(
+        "decontamination_sets",
+        "The evaluation sets that the corpus was searched for.",
+        """
+        set_name text the set
+        n_items int items
+        n_checkable int items with at least one n-gram of the shortest length
+        n_contaminated int items that a document holds, by the rule
+        n_documents int documents that hold one, by the rule
         """,
     ),
     table(

@@ -24,7 +24,9 @@ _OUTCOMES = {
     "annotate": "SELECT doc_id, NULL::VARCHAR AS reason FROM scores",
     "decide": "SELECT doc_id, nullif(outcome, 'kept') AS reason FROM decisions",
     "deduplicate": "SELECT doc_id, nullif(outcome, 'kept') AS reason FROM dedup_outcomes",
+    "decontaminate": "SELECT doc_id, nullif(outcome, 'kept') AS reason FROM decontamination_outcomes",
     "tokens": "SELECT doc_id, NULL::VARCHAR AS reason FROM shards",
+    "mix": "SELECT doc_id, nullif(outcome, 'drawn') AS reason FROM mixed_documents",
 }
 """What went into each stage, and why it was dropped."""
 

@@ -228,6 +228,11 @@ def _outcomes(connection: duckdb.DuckDBPyConnection, doc_id: str) -> tuple[tuple
             SELECT 2, 'decide', outcome FROM decisions WHERE doc_id = $doc_id
             UNION ALL
             SELECT 3, 'deduplicate', outcome FROM dedup_outcomes WHERE doc_id = $doc_id
+            UNION ALL
+            SELECT 4, 'decontaminate', outcome
+            FROM decontamination_outcomes WHERE doc_id = $doc_id
+            UNION ALL
+            SELECT 5, 'mix', outcome FROM mixed_documents WHERE doc_id = $doc_id
         ) ORDER BY place
     """
     rows = query(connection, sql, {"doc_id": doc_id})[1]
@@ -236,8 +241,8 @@ def _outcomes(connection: duckdb.DuckDBPyConnection, doc_id: str) -> tuple[tuple
 
 def _places(connection: duckdb.DuckDBPyConnection, doc_id: str, url: str) -> tuple[Place, ...]:
     sql = (
-        "SELECT a.key, a.kind, a.name, s.split, s.shard, s.start, s.length FROM all_shards AS s "
-        "JOIN artifacts AS a ON a.key = s.artifact WHERE s.doc_id = $doc_id ORDER BY ALL"
+        "SELECT a.key, a.kind, a.name, s.split, s.shard, s.start, s.length FROM places AS s "
+        "JOIN artifacts AS a ON a.key = s.tokens_key WHERE s.doc_id = $doc_id ORDER BY ALL"
     )
     rows = query(connection, sql, {"doc_id": doc_id})[1]
     readers: dict[str, list[Node]] = {}

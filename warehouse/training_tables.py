@@ -1,13 +1,13 @@
 """The tables of training: curves, checkpoints, the sweep and its laws, pairs and rollouts."""
 
-from warehouse.table import table
+from warehouse.table import Outcomes, table
 
 TRAINING_TABLES = (
     table(
         "metrics",
         "Training curves of every trained model: one row for each logged step.",
         """
-        stage text pretrain, sweep, sft, dpo or grpo
+        stage text pretrain, sweep, mix_proxy, mix_fit, sft, dpo or grpo
         name text name of the step that trained it
         step int optimiser steps done
         tokens int tokens seen
@@ -49,6 +49,69 @@ TRAINING_TABLES = (
         step int optimiser step, counted from 1
         window_id int number of the window: tokens [window * context_length, that + context_length]
         context_length int targets in a window
+        """,
+    ),
+    table(
+        "mixture",
+        "How much of each group the mixture of the training split takes.",
+        """
+        group_name text the group, the parts of its name joined by a slash where it has several
+        n_documents int documents of the training split
+        n_tokens int their tokens, end-of-text included
+        weight float share of the mixture that was wanted
+        n_tokens_asked int tokens wanted, under the cap on epochs
+        n_tokens_drawn int tokens of the copies that were drawn
+        epochs float n_tokens_drawn over n_tokens
+        is_capped bool whether the cap on epochs holds it below its weight
+        """,
+    ),
+    table(
+        "mixed_documents",
+        "How often the mixture holds each document of the training split.",
+        """
+        doc_id text the document
+        group_name text its group
+        n_tokens int its tokens, end-of-text included
+        n_copies int how often the mixture holds it
+        outcome text drawn, or left_out where it holds no copy
+        """,
+        Outcomes("doc_id", "outcome", "drawn"),
+    ),
+    table(
+        "mixed_shards",
+        "Where each copy of a document lies in the training shards of the mixture.",
+        """
+        doc_id text the document
+        copy int number of the copy, from 0
+        shard int number of the shard
+        start int index of its first token in the shard
+        length int tokens, the closing end-of-text token included
+        """,
+    ),
+    table(
+        "mix_proxies",
+        "Small models trained on mixtures, to learn weights from: one row for each model and group.",
+        """
+        name text name of the step that trained it; that of mix_fit read the learnt weights
+        group_name text the group
+        n_tokens int tokens of the group in the training split
+        weight float share of the mixture that was wanted
+        weight_read float share of the tokens that were drawn
+        n_tokens_drawn int tokens of the group that were drawn
+        loss float its validation loss at the end, nats per token
+        """,
+    ),
+    table(
+        "mix_fit",
+        "The regression of the small models' loss on their weights: one row for each form of it.",
+        """
+        kind text mean (weights explain nothing), linear or quadratic
+        ridge float how strongly coefficients are held back
+        cv_error float root mean square error on models left out one by one, nats per token
+        is_chosen bool whether it is the form with the smallest error, which the weights are from
+        predicted_loss float lowest loss it predicts, nats per token; null where it is not chosen
+        measured_loss float loss of a small model that read the weights predicted to be best
+        proportional_loss float loss of the small model that read the groups in proportion to their tokens
         """,
     ),
     table(

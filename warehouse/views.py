@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from warehouse.schemas import TABLES
 from warehouse.table import Column, Table, read_columns
 
-STAGES = ("extract", "annotate", "decide", "deduplicate", "tokens")
+STAGES = ("extract", "annotate", "decide", "deduplicate", "decontaminate", "tokens", "mix")
 """Stages that account for rows, in order."""
 
 
@@ -122,7 +122,7 @@ _ACCOUNTING = View(
         "Rows in, kept and rejected by stage of every recorded run, recounted from the rows.",
         """
         run_id text the run
-        stage text extract, annotate, decide, deduplicate or tokens
+        stage text extract, annotate, decide, deduplicate, decontaminate, tokens or mix
         rows_in int rows that went in
         rows_kept int rows that went on
         rows_rejected int rows that did not
@@ -138,6 +138,14 @@ _ACCOUNTING = View(
         SELECT 'decide', artifact, outcome = 'kept' FROM all_decisions
         UNION ALL
         SELECT 'deduplicate', artifact, outcome = 'kept' FROM all_dedup_outcomes
+        UNION ALL
+        SELECT 'decontaminate', artifact, outcome = 'kept' FROM all_decontamination_outcomes
+        UNION ALL
+        SELECT 'mix', artifact, outcome = 'drawn' FROM all_mixed_documents
+    ),
+    contaminated AS (
+        SELECT run_id, doc_id FROM used JOIN all_decontamination_outcomes ON artifact = key
+        WHERE outcome <> 'kept'
     ),
     entered AS (
         SELECT 'annotate' AS stage, run_id, doc_id
@@ -145,6 +153,7 @@ _ACCOUNTING = View(
         UNION ALL
         SELECT 'tokens', run_id, doc_id
         FROM used JOIN all_unique_texts ON artifact = key
+            ANTI JOIN contaminated USING (run_id, doc_id)
     ),
     passed AS (
         SELECT 'annotate' AS stage, run_id, doc_id
@@ -170,7 +179,7 @@ _REJECTIONS = View(
         "rejections",
         "One row for each record or document that a stage rejected.",
         """
-        stage text extract, decide or deduplicate
+        stage text extract, decide, deduplicate, decontaminate or mix
         reason text why
         url text its URL
         doc_id text the record or document
@@ -186,6 +195,11 @@ _REJECTIONS = View(
         SELECT 'decide', outcome, doc_id FROM decisions WHERE outcome <> 'kept'
         UNION ALL
         SELECT 'deduplicate', outcome, doc_id FROM dedup_outcomes WHERE outcome <> 'kept'
+        UNION ALL
+        SELECT 'decontaminate', outcome, doc_id
+        FROM decontamination_outcomes WHERE outcome <> 'kept'
+        UNION ALL
+        SELECT 'mix', outcome, doc_id FROM mixed_documents WHERE outcome <> 'drawn'
     )
     SELECT o.stage, o.reason, r.url, o.doc_id, r.warc_file, r.warc_offset
     FROM outcomes AS o LEFT JOIN records AS r ON r.record_id = o.doc_id
@@ -223,18 +237,13 @@ _DOCUMENTS = View(
             AS host,
         r.warc_file, r.warc_offset, r.warc_length, r.date, r.http_status, r.mime, r.charset,
         r.title, coalesce(u.text, nullif(c.text, ''), t.text) AS text,
-        coalesce(d.outcome, 'kept') = 'kept' AND coalesce(o.outcome, 'kept') = 'kept' AS kept,
-        CASE WHEN d.outcome <> 'kept' THEN 'decide'
-            WHEN o.outcome <> 'kept' THEN 'deduplicate' END AS stage,
-        CASE WHEN d.outcome <> 'kept' THEN d.outcome
-            WHEN o.outcome <> 'kept' THEN o.outcome END AS reason,
+        j.stage IS NULL AS kept, j.stage, j.reason,
         h.split, h.length AS n_tokens, s.* EXCLUDE (doc_id)
     FROM records AS r
     LEFT JOIN texts AS t ON t.doc_id = r.record_id
     LEFT JOIN clean_texts AS c ON c.doc_id = r.record_id
     LEFT JOIN unique_texts AS u ON u.doc_id = r.record_id
-    LEFT JOIN decisions AS d ON d.doc_id = r.record_id
-    LEFT JOIN dedup_outcomes AS o ON o.doc_id = r.record_id
+    LEFT JOIN rejections AS j ON j.doc_id = r.record_id
     LEFT JOIN shards AS h ON h.doc_id = r.record_id
     LEFT JOIN scores AS s ON s.doc_id = r.record_id
     WHERE r.outcome = 'page'
@@ -259,13 +268,35 @@ _DUPLICATES = View(
     """,
 )
 
+_PLACES = View(
+    _table(
+        "places",
+        "Where the token shards of any run hold a document: one row for each copy, split and artifact.",
+        """
+        tokens_key text key of the token shards, as they were written or mixed
+        doc_id text the document
+        split text train or validation
+        copy int number of the copy, from 0: a mixture may hold several
+        shard int number of the shard in its split
+        start int index of its first token in the shard
+        length int tokens, the closing end-of-text token included
+        """,
+    ),
+    """
+    SELECT artifact AS tokens_key, doc_id, split, 0::BIGINT AS copy, shard, start, length
+    FROM all_shards
+    UNION ALL
+    SELECT artifact, doc_id, 'train', copy, shard, start, length FROM all_mixed_shards
+    """,
+)
+
 _READS = View(
     _table(
         "reads",
         "One row for each window that a training step read, and each document it holds part of.",
         """
         doc_id text the document
-        tokens_key text key of the token shards it was read from
+        tokens_key text key of the token shards, as they were written or mixed, that it was read from
         training_key text key of the training step, pretrain or sweep, that read it
         step int optimiser step that read it
         window_id int number of the window in the training split
@@ -273,31 +304,31 @@ _READS = View(
     ),
     """
     WITH sizes AS (
-        SELECT artifact, shard, sum(length)::BIGINT AS n_tokens
-        FROM all_shards WHERE split = 'train' GROUP BY artifact, shard
+        SELECT tokens_key, shard, sum(length)::BIGINT AS n_tokens
+        FROM places WHERE split = 'train' GROUP BY tokens_key, shard
     ),
     bases AS (
-        SELECT artifact, shard,
-            (sum(n_tokens) OVER (PARTITION BY artifact ORDER BY shard) - n_tokens)::BIGINT AS base
+        SELECT tokens_key, shard,
+            (sum(n_tokens) OVER (PARTITION BY tokens_key ORDER BY shard) - n_tokens)::BIGINT AS base
         FROM sizes
     ),
-    places AS (
-        SELECT s.artifact AS tokens_key, s.doc_id, b.base + s.start AS first,
+    stretches AS (
+        SELECT tokens_key, s.doc_id, b.base + s.start AS first,
             b.base + s.start + s.length - 1 AS last
-        FROM all_shards AS s JOIN bases AS b USING (artifact, shard)
+        FROM places AS s JOIN bases AS b USING (tokens_key, shard)
         WHERE s.split = 'train'
     ),
     drawn AS (
         SELECT DISTINCT l.parent_key AS tokens_key, d.training_key, d.step, d.window_id,
             d.context_length
         FROM all_draws AS d
-        JOIN lineage AS l ON l.child_key = d.artifact AND l.parent_kind = 'tokens'
+        JOIN lineage AS l ON l.child_key = d.artifact AND l.parent_kind IN ('tokens', 'mix')
     ),
     parts AS (
-        SELECT tokens_key, doc_id, context_length,
+        SELECT DISTINCT tokens_key, doc_id, context_length,
             unnest(range(greatest(first - 1, 0) // context_length, last // context_length + 1))
                 AS window_id
-        FROM places JOIN (SELECT DISTINCT tokens_key, context_length FROM drawn) USING (tokens_key)
+        FROM stretches JOIN (SELECT DISTINCT tokens_key, context_length FROM drawn) USING (tokens_key)
     )
     SELECT p.doc_id, p.tokens_key, d.training_key, d.step, d.window_id
     FROM parts AS p JOIN drawn AS d USING (tokens_key, context_length, window_id)
@@ -311,6 +342,7 @@ LIVE_METRICS = Table(
 )
 
 VIEWS: Mapping[str, View] = {
-    view.table.name: view for view in (_ACCOUNTING, _REJECTIONS, _DUPLICATES, _DOCUMENTS, _READS)
+    view.table.name: view
+    for view in (_ACCOUNTING, _REJECTIONS, _DUPLICATES, _DOCUMENTS, _PLACES, _READS)
 }
 """Views by name; in one named like a table, ``{rows}`` stands for that table's rows."""

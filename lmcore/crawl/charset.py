@@ -112,19 +112,20 @@ def _is_plausible(text: str, body: bytes, name: str) -> bool:
     return True
 
 
-def _candidates(body: bytes, http_charset: str) -> Iterator[str]:
-    yield standard_name(http_charset) if http_charset else ""
-    yield declared_in_markup(body)
+def _candidates(body: bytes, http_charset: str) -> Iterator[tuple[str, str]]:
+    """Charsets to try, and who names each."""
+    yield (standard_name(http_charset) if http_charset else ""), "http"
+    yield declared_in_markup(body), "meta"
     detected = detect_encoding(body)
     if detected and detected != "cp1258":  # rare without a declaration, and often guessed for Latin
-        yield standard_name(detected)
+        yield standard_name(detected), "detector"
     for name in _TRIALS:
         text = _decode(body, name)
         n_high = sum(map(len, _HIGH.findall(text)))
         n_own = len(_HANGUL.findall(text)) if name == "euc-kr" else len(_KANA.findall(text))
         if n_own > n_high * 0.4 and "\ufffd" not in text:
-            yield name
-    yield "windows-1252"
+            yield name, "detector"
+    yield "windows-1252", "fallback"
 
 
 def _is_surely_utf8(body: bytes, http_charset: str) -> str | None:
@@ -140,20 +141,30 @@ def _is_surely_utf8(body: bytes, http_charset: str) -> str | None:
     return text if n_high >= _MIN_HIGH_BYTES or declared not in _MULTIBYTE else None
 
 
-def decode_page(body: bytes, http_charset: str = "") -> tuple[str, str]:
-    """The text of a page and the Encoding Standard's name of the charset it was read in."""
+def _declared_by(body: bytes, http_charset: str) -> str:
+    """Who says that bytes which are valid UTF-8 are UTF-8."""
+    if standard_name(http_charset) == "utf-8":
+        return "http"
+    return "meta" if declared_in_markup(body) == "utf-8" else "detector"
+
+
+def decode_page(body: bytes, http_charset: str = "") -> tuple[str, str, str]:
+    """The text of a page, the Encoding Standard's name of its charset, and who named it.
+
+    That is bom, http, meta, detector (the bytes themselves), or fallback (nothing fitted).
+    """
     for bom, name in _BOMS:
         if body.startswith(bom):
-            return _decode(body[len(bom) :], name), name
+            return _decode(body[len(bom) :], name), name, "bom"
     text = _is_surely_utf8(body, http_charset)
     if text is not None:
-        return text, "utf-8"
-    for name in _candidates(body, http_charset):
+        return text, "utf-8", _declared_by(body, http_charset)
+    for name, source in _candidates(body, http_charset):
         if name:
             text = _decode(body, name)
             if _is_plausible(text, body, name):
-                return text, name
-    return _decode(body, "windows-1252"), "windows-1252"
+                return text, name, source
+    return _decode(body, "windows-1252"), "windows-1252", "fallback"
 
 
 def replacement_rate(text: str, body: bytes, charset: str) -> float:

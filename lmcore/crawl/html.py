@@ -1,25 +1,26 @@
-"""HTML to main text and title.
+"""One body to one page: HTML, plain text or PDF.
 
-Two extractors, measured on 1,171 pages with gold text on one core: trafilatura (36 pages a second,
-F1 .93 on its own evaluation set) and resiliparse (500 pages a second, F1 .84). Comments off, tables
-on. Nothing here depends on the date, on the order of sets (children run with PYTHONHASHSEED=0) or
-on pages before. Nesting is measured before a parser sees the page: 20,000 nested elements hold
-resiliparse's for 14 s in C code that no signal interrupts.
+What could hold a parser is dealt with before one sees the page: nesting is measured (20,000 nested
+elements keep resiliparse's for 14 s in C code that no signal interrupts), spans of a thousand cells
+become one. Comments off, tables on. Nothing here depends on the date, on the order of sets
+(children run with PYTHONHASHSEED=0) or on pages before. The text is found by tiers.py.
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 from lmcore.crawl.charset import decode_page, replacement_rate
 from lmcore.crawl.config import ExtractConfig
+from lmcore.crawl.formulas import write_formulas
+from lmcore.crawl.metadata import TEXT_OPT_OUTS, read_metadata
+from lmcore.crawl.pdf import extract_pdf
+from lmcore.crawl.record import PAGE, Page
+from lmcore.crawl.tiers import extract_text
 
-_TAG = re.compile(
-    # what looks like tags in here is none; unclosed, these run to the end, as in a browser
-    r"<!--.*?(?:-->|\Z)|<(script|style|textarea|title|xmp|iframe)\b.*?(?:</\1|\Z)"
-    r"|<(/?)([A-Za-z][^\s/>]*)",
-    re.DOTALL | re.IGNORECASE,
-)
-_ARTICLE_CELL_CHARS = 400
-"""a cell of data is shorter, a column of an article longer"""
+_TAG = re.compile(rb"<(/?)([a-z][^\s/>]*)")
+_RAW_TEXT = re.compile(rb"<(?:!--|(script|style|textarea|title|xmp|iframe)\b)")
+"""what looks like tags in here is none; unclosed, these run to the end, as in a browser"""
 _VOID = (
     *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param"),
     *("source", "track", "wbr", "basefont", "bgsound", "frame"),
@@ -29,20 +30,32 @@ _CLOSED_BY_THE_NEXT = (
     *("option", "optgroup", "rp", "rt", "rb", "html", "head", "body"),
 )
 """Elements whose end tag may be left out; many pages of them are long, few are deep."""
-_UNNESTED = frozenset((*_VOID, *_CLOSED_BY_THE_NEXT))
+_UNNESTED = frozenset(name.encode() for name in (*_VOID, *_CLOSED_BY_THE_NEXT))
+_WIDE_SPAN = re.compile(r"((?:col|row)span\s{0,9}=\s{0,9}[\"']?)\d{4,}", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+def _without_raw_text(markup: bytes) -> bytes:
+    """Markup in lower case without comments and what scripts, styles and their like hold."""
+    pieces, place = [], 0
+    while found := _RAW_TEXT.search(markup, place):
+        pieces.append(markup[place : found.start()])
+        place = markup.find(b"</" + found[1] if found[1] else b"-->", found.end())
+        if place < 0:
+            return b"".join(pieces)
+    return b"".join([*pieces, markup[place:]])
 
 
 def is_deeper(html: str, max_depth: int) -> bool:
     """Whether elements are nested deeper than `max_depth`, by their tags alone."""
     if html.count("<") - html.count("</") <= max_depth:
         return False
-    open_tags: list[str] = []
-    n_open: dict[str, int] = {}
-    for _, slash, tag in _TAG.findall(html):
-        name = tag.lower()
-        if not name or name in _UNNESTED:
+    markup = _without_raw_text(html.encode("utf-8", "replace").lower())
+    open_tags: list[bytes] = []
+    n_open: dict[bytes, int] = {}
+    for slash, name in _TAG.findall(markup):
+        if name in _UNNESTED:
             continue
         if not slash:
             open_tags.append(name)
@@ -50,73 +63,73 @@ def is_deeper(html: str, max_depth: int) -> bool:
             if len(open_tags) > max_depth:
                 return True
         elif n_open.get(name):
-            closed = ""
+            closed = b""
             while closed != name:
                 closed = open_tags.pop()
                 n_open[closed] -= 1
     return False
 
 
-def _extract_trafilatura(html: str) -> tuple[str, str]:
-    from trafilatura import extract, load_html  # 0.5 s that resiliparse never pays
-
-    tree = load_html(html)
-    if tree is None:
-        return "", ""
-    title = tree.findtext(".//title") or ""
-    text = extract(tree, include_comments=False, include_tables=True) or ""
-    if _is_laid_out_by_tables(text):
-        # the page is one big table: its cells hold the article, and as a table it loses its lines
-        tree = load_html(html)
-        plain = extract(tree, include_comments=False, include_tables=False) or ""
-        if 2 * len(plain) >= len(text):
-            return title, plain
-    return title, text
-
-
-def _is_laid_out_by_tables(text: str) -> bool:
-    """Whether most of a text stands in table rows, one of them with a cell as long as an article."""
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    if 2 * sum(map(len, rows)) < len(text):
-        return False
-    return any(len(cell) >= _ARTICLE_CELL_CHARS for row in rows for cell in row.split("|"))
-
-
-def _extract_resiliparse(html: str) -> tuple[str, str]:
-    from resiliparse.extract.html2text import extract_plain_text
-    from resiliparse.parse.html import HTMLTree
-
-    tree = HTMLTree.parse(html)
-    text = extract_plain_text(tree, main_content=True, comments=False)
-    return tree.title or "", text
-
-
-_EXTRACTORS = {"trafilatura": _extract_trafilatura, "resiliparse": _extract_resiliparse}
-
-
 def warm_up(config: ExtractConfig) -> None:
-    """Imports the extractor and runs it once, so that no page's deadline pays for it."""
-    _EXTRACTORS[config.extractor]("<html><body><p>Warm.</p></body></html>")
+    """Imports the extractors and runs them once, so that no page's deadline pays for it."""
+    for tier in set(config.tiers.values()):
+        extract_text("<html><body><p>Warm.</p></body></html>", "", replace(config, tier=tier))
 
 
 def _clean(text: str) -> str:
     return _NOT_TEXT.sub("\ufffd", text.replace("\0", "")).strip()
 
 
-def extract_page(
-    body: bytes, http_charset: str, config: ExtractConfig, *, is_html: bool = True
-) -> tuple[str, str, str, str]:
-    """Outcome, charset, title and main text ("" unless the outcome is "page") of one body."""
-    text, charset = decode_page(body, http_charset)
+def _tidy(text: str) -> str:
+    return _SPACES.sub(" ", _clean(text))
+
+
+def _read_html(html: str, url: str, config: ExtractConfig, found: Page) -> Page:
+    if is_deeper(html, config.max_depth):
+        return replace(found, outcome="too_deep")
+    about = read_metadata(html, url, config.max_outlinks)
+    spelt = write_formulas(_WIDE_SPAN.sub(r"\g<1>1", html) if "span" in html else html)
+    page_type, tier, text = extract_text(spelt, url, config)
+    return replace(found, page_type=page_type, tier=tier, text=text, **asdict(about))
+
+
+def _read(body: bytes, http_charset: str, url: str, kind: str, config: ExtractConfig) -> Page:
+    if kind == "pdf":
+        return extract_pdf(body, config.max_pdf_pages)
+    text, charset, source = decode_page(body, http_charset)
+    found = Page(outcome=PAGE, charset=charset, charset_source=source)
     if replacement_rate(text, body, charset) > config.max_replacement_rate:
-        return "bad_charset", charset, "", ""
-    title = ""
-    if is_html:
-        if is_deeper(text, config.max_depth):
-            return "too_deep", charset, "", ""
-        title, text = _EXTRACTORS[config.extractor](text)
-    title = _SPACES.sub(" ", _clean(title))
-    text = _clean(text)
-    if len(text) < config.min_text_chars:
-        return "no_text", charset, title, ""
-    return "page", charset, title, text
+        return replace(found, outcome="bad_charset")
+    if kind == "html":
+        return _read_html(text, url, config, found)
+    return replace(found, page_type="text", text=text)
+
+
+def extract_page(
+    body: bytes,
+    http_charset: str,
+    config: ExtractConfig,
+    *,
+    url: str = "",
+    kind: str = "html",
+    opt_out: Sequence[str] = (),
+) -> Page:
+    """What one body is: outcome, text and what it says of itself.
+
+    `kind` is html, text or pdf; `opt_out` are the signals of its HTTP headers.
+    """
+    found = _read(body, http_charset, url, kind, config)
+    found = replace(
+        found,
+        title=_tidy(found.title),
+        author=_tidy(found.author),
+        opt_out=tuple(sorted({*found.opt_out, *opt_out})),
+        text=_clean(found.text),
+    )
+    if found.outcome != PAGE:
+        return replace(found, text="")
+    if config.respect_opt_out and TEXT_OPT_OUTS & set(found.opt_out):
+        return replace(found, outcome="opt_out", text="")
+    if len(found.text) < config.min_text_chars:
+        return replace(found, outcome="no_text", text="")
+    return found

@@ -15,16 +15,14 @@ from dataclasses import dataclass, field
 
 import brotli
 import zstandard
-from fastwarc.warc import HeaderMap
 
-_STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?:[ \t]|$)", re.IGNORECASE)
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_LINE_END = re.compile(rb"\r?\n")
+from lmcore.crawl.headers import split_headers
+
+_STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?:[ \t]|\r*(?:\n|\Z))", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _MAX_LAYERS = 4
 _NO_ENCODINGS = frozenset({b"identity", b"none", b"binary", b"7bit", b"8bit"})
 _MAX_HEADER_BYTES = 1 << 18
-_LISTS = frozenset({b"content-encoding", b"transfer-encoding"})
 _HTML_START = re.compile(
     rb"(?:\xef\xbb\xbf)?[\s\0]*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,500}?-->\s*)*"
     rb"<(?:!doctype\s+html|html|head|body|title|meta|script|style|link|div|p|table|h1|a|br|!--)\b",
@@ -58,36 +56,14 @@ class Response:
         return self.headers.get(b"content-type", b"").decode("latin-1")
 
 
-def parse_headers(block: bytes, *, status_line: bool) -> dict[bytes, bytes] | None:
-    """Header fields by lower-case name; None where the block is not headers at all.
-
-    The first of several fields counts, except for encodings, which add up.
-    """
-    parser = HeaderMap()
-    try:  # FastWARC refuses blocks above 32 KiB, and takes lines that end in LF for one line
-        parser.parse(io.BytesIO(_LINE_END.sub(b"\r\n", block) + b"\r\n\r\n"), status_line)
-    except OSError:
-        return None
-    fields: dict[bytes, bytes] = {}
-    for name, value in parser.items_bytes():
-        key = name.strip().lower()
-        if key in _LISTS and key in fields:
-            fields[key] += b"," + value
-        elif key:
-            fields.setdefault(key, value.strip())
-    return fields
-
-
 def parse_response(block: bytes) -> Response | None:
     """The response in a record's block; None where it does not begin with a status line."""
     block = block.lstrip(b"\r\n") if block[:1] in b"\r\n" else block
-    status = _STATUS_LINE.match(block[:256].split(b"\n", 1)[0].rstrip(b"\r"))
+    status = _STATUS_LINE.match(block, 0, 256)
     if status is None:
         return None
-    blank = _BLANK_LINE.search(block, 0, _MAX_HEADER_BYTES)
-    head, body = (block[: blank.start()], block[blank.end() :]) if blank else (block, b"")
-    fields = parse_headers(head, status_line=True)
-    return None if fields is None else Response(int(status[1]), fields, body)
+    fields, begin = split_headers(block, max_bytes=_MAX_HEADER_BYTES)
+    return None if fields is None else Response(int(status[1]), fields, block[begin:])
 
 
 def parse_content_type(value: str) -> tuple[str, str]:

@@ -13,27 +13,31 @@ Memory: one chunk of input and one of output, whatever the file. Cost: inflation
 """
 
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
 from itertools import chain
 
-import lz4.frame
 import zstandard
 
+from lmcore.crawl.inflate import (
+    GZIP_MAGIC,
+    INFLATION_ERRORS,
+    Gzip,
+    Inflater,
+    Lz4,
+    WholeMembers,
+    Zstd,
+)
+
 _CHUNK_BYTES = 1 << 15
-_OUTPUT_BYTES = 1 << 18
-_ZSTD_INPUT_BYTES = 1 << 10
-"""zstd has no limit on output: 1 KiB of run-length blocks is 32 MiB at the very most."""
+_PLAIN_BYTES = 1 << 18
 _PROBE_BYTES = 1 << 12
 _SCAN_BYTES = 1 << 20
 _DICTIONARY_BYTES = 1 << 24
 _BOMB_BYTES = 1 << 26
 _BOMB_RATIO = 300
 """A member that passes both is taken for damaged: text deflates 3 to 10 times."""
-
-_INFLATION_ERRORS = (zlib.error, zstandard.ZstdError, RuntimeError, EOFError)
 
 WARC_LINE = rb"WARC/\d+\.\d+\r?\n"
 ARC_LINE = (
@@ -48,85 +52,13 @@ class _Damage(Exception):  # noqa: N818  (control flow inside this module, no er
     """The member cannot be inflated further."""
 
 
-class _Gzip:
-    def __init__(self) -> None:
-        self._object = zlib.decompressobj(zlib.MAX_WBITS | 16)
-
-    @property
-    def eof(self) -> bool:
-        return self._object.eof
-
-    @property
-    def rest(self) -> bytes:
-        return self._object.unused_data
-
-    def push(self, data: bytes) -> Iterator[bytes]:
-        while True:
-            output = self._object.decompress(data, _OUTPUT_BYTES)
-            if output:
-                yield output
-            data = self._object.unconsumed_tail
-            if self._object.eof or (not data and len(output) < _OUTPUT_BYTES):
-                return
-
-
-class _Lz4:
-    def __init__(self) -> None:
-        self._object = lz4.frame.LZ4FrameDecompressor()
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._object.eof)
-
-    @property
-    def rest(self) -> bytes:
-        return self._object.unused_data or b""
-
-    def push(self, data: bytes) -> Iterator[bytes]:
-        while True:
-            output = self._object.decompress(data, _OUTPUT_BYTES)
-            if output:
-                yield output
-            data = b""
-            if self._object.eof or self._object.needs_input:
-                return
-
-
-class _Zstd:
-    def __init__(self, dictionary: zstandard.ZstdCompressionDict | None = None) -> None:
-        self._object = zstandard.ZstdDecompressor(dict_data=dictionary).decompressobj()
-        self._rest = b""
-
-    @property
-    def eof(self) -> bool:
-        return self._object.eof
-
-    @property
-    def rest(self) -> bytes:
-        return self._rest
-
-    def push(self, data: bytes) -> Iterator[bytes]:
-        for start in range(0, len(data), _ZSTD_INPUT_BYTES):
-            end = start + _ZSTD_INPUT_BYTES
-            output = self._object.decompress(data[start:end])
-            if output:
-                yield output
-            if self._object.eof:
-                self._rest = self._object.unused_data + data[end:]
-                return
-
-
-_Inflater = _Gzip | _Lz4 | _Zstd
-"""One member's decompressor: output in bounded pieces, the end known, and the bytes after it."""
-
-_GZIP_MAGIC = b"\x1f\x8b\x08"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _LZ4_MAGIC = b"\x04\x22\x4d\x18"
 _ZSTD_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
-_CODECS: dict[bytes, Callable[[], _Inflater]] = {
-    _GZIP_MAGIC: _Gzip,
-    _ZSTD_MAGIC: _Zstd,
-    _LZ4_MAGIC: _Lz4,
+_CODECS: dict[bytes, Callable[[], Inflater]] = {
+    GZIP_MAGIC: Gzip,
+    _ZSTD_MAGIC: Zstd,
+    _LZ4_MAGIC: Lz4,
 }
 
 
@@ -138,18 +70,22 @@ def starts_like_record(data: bytes) -> bool:
 class Span:
     """Bytes from the start of one record to where the next could start.
 
-    `end` and `damaged` are final once `read` has returned b"".
+    `end` and `damaged` are final once `read` has returned b"", or at once where `whole` is set.
     """
 
-    __slots__ = ("_archive", "_chunks", "_file", "damaged", "end", "start")
+    __slots__ = ("_archive", "_chunks", "_file", "damaged", "end", "start", "whole")
 
-    def __init__(self, file: BufferedIOBase, start: int) -> None:
+    def __init__(
+        self, file: BufferedIOBase, start: int, whole: bytearray | None = None, end: int = -1
+    ) -> None:
         self._file = file
         self._archive: _Archive | None = None
-        self._chunks: Iterator[bytes] = iter(())
+        self._chunks: Iterator[bytes] = iter(()) if whole is None else map(bytes, (whole,))
         self.start = start
-        self.end = start
+        self.end = start if whole is None else end
         self.damaged = False
+        self.whole = whole
+        """All that a member holds, where it was inflated at once; `read` gives it too."""
 
     @property
     def compressed(self) -> bool:
@@ -191,9 +127,10 @@ class _Member:
 class _Archive:
     """The members of one compressed file, one after the other."""
 
-    def __init__(self, file: BufferedIOBase, magic: bytes) -> None:
+    def __init__(self, file: BufferedIOBase, magic: bytes, *, at_once: bool) -> None:
         self._file = file
         self._magic = magic
+        self._whole = WholeMembers(file) if at_once and magic == GZIP_MAGIC else None
         self._size = file.seek(0, 2)
         self._dictionary: zstandard.ZstdCompressionDict | None = None
         self._position = 0
@@ -202,19 +139,34 @@ class _Archive:
     def spans(self, start: int) -> Iterator[Span]:
         self._position = start
         while self._position < self._size:
-            member = self._waiting or self._open(self._position)
-            self._waiting = None
-            start = self._position if member is None else member.start
-            span = Span(self._file, start)
-            span.attach(iter(()), self)
-            if member is None:
-                if self._is_padding(self._position):
-                    return
-                self._give_up(span)
-            else:
-                span.attach(self._read_span(span, member), self)
-            yield span
-            span.drain()
+            found = None
+            if self._whole is not None and self._waiting is None:
+                found = self._whole.inflate(self._position)
+            if found is not None:
+                span = Span(self._file, self._position, *found)
+                span._archive = self  # noqa: SLF001  (same module)
+                self._position = span.end
+                yield span
+                continue
+            following = self._next_span()
+            if following is None:
+                return
+            yield following
+            following.drain()
+
+    def _next_span(self) -> Span | None:
+        """What stands at this place, read piece by piece; None for padding up to the end."""
+        member = self._waiting or self._open(self._position)
+        self._waiting = None
+        span = Span(self._file, self._position if member is None else member.start)
+        span.attach(iter(()), self)
+        if member is not None:
+            span.attach(self._read_span(span, member), self)
+        elif self._is_padding(self._position):
+            return None
+        else:
+            self._give_up(span)
+        return span
 
     def _at(self, position: int, n_bytes: int) -> bytes:
         self._file.seek(position)
@@ -224,9 +176,9 @@ class _Archive:
         """Whether only zero bytes are left, as tape blocks leave them."""
         return self._size - position < _SCAN_BYTES and not self._at(position, -1).strip(b"\0\r\n")
 
-    def _inflater(self) -> _Inflater:
+    def _inflater(self) -> Inflater:
         if self._magic == _ZSTD_MAGIC:
-            return _Zstd(self._dictionary)
+            return Zstd(self._dictionary)
         return _CODECS[self._magic]()
 
     def _open(self, position: int) -> _Member | None:
@@ -260,7 +212,7 @@ class _Archive:
                     if produced > max(_BOMB_BYTES, _BOMB_RATIO * (position - member.start)):
                         raise _Damage
                     yield output
-            except _INFLATION_ERRORS as error:
+            except INFLATION_ERRORS as error:
                 yield from self._salvage(member.start, position - len(data), produced)
                 raise _Damage from error
         member.end = position - len(inflater.rest)
@@ -280,7 +232,7 @@ class _Archive:
                     if len(output) > produced:
                         yield output[produced:]
                     produced = max(0, produced - len(output))
-        except _INFLATION_ERRORS:
+        except INFLATION_ERRORS:
             return
 
     def _read_span(self, span: Span, member: _Member) -> Iterator[bytes]:
@@ -329,7 +281,7 @@ class _Archive:
     def _probe(self, position: int) -> bool:
         try:
             output = next(self._inflater().push(self._at(position, _PROBE_BYTES)), b"")
-        except _INFLATION_ERRORS:
+        except INFLATION_ERRORS:
             return False
         return starts_like_record(output)
 
@@ -347,7 +299,7 @@ def _load_dictionary(data: bytes) -> zstandard.ZstdCompressionDict | None:
 def _read_plain(file: BufferedIOBase, span: Span, position: int) -> Iterator[bytes]:
     while True:
         file.seek(position)
-        data = file.read(_OUTPUT_BYTES)
+        data = file.read(_PLAIN_BYTES)
         if not data:
             return
         position = span.end = position + len(data)
@@ -365,18 +317,21 @@ def _find_magic(file: BufferedIOBase) -> tuple[bytes, int]:
         return _ZSTD_MAGIC, 0
     if not RECORD_START.search(head):  # a damaged beginning: is there anything after it?
         for magic in _CODECS:
-            archive = _Archive(file, magic)
+            archive = _Archive(file, magic, at_once=False)
             start = archive._resynchronise(0)  # noqa: SLF001  (same module)
             if start < file.seek(0, 2):
                 return magic, 0
     return b"", 0
 
 
-def read_spans(file: BufferedIOBase) -> Iterator[Span]:
-    """The spans of an archive in order, damaged ones included; each must be read before the next."""
+def read_spans(file: BufferedIOBase, *, at_once: bool = True) -> Iterator[Span]:
+    """The spans of an archive in order, damaged ones included; each must be read before the next.
+
+    `at_once` says whether small members may be inflated with one call.
+    """
     magic, start = _find_magic(file)
     if magic:
-        yield from _Archive(file, magic).spans(start)
+        yield from _Archive(file, magic, at_once=at_once).spans(start)
         return
     span = Span(file, 0)
     span.rewind(0)

@@ -1,5 +1,6 @@
 """One row per record of an archive: where it stands, what it was, and what became of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -24,9 +25,12 @@ REJECTIONS = (
     "bad_encoding",
     "bad_charset",
     "too_deep",
+    "bad_pdf",
+    "encrypted_pdf",
     "timeout",
     "extractor_error",
     "no_text",
+    "opt_out",
     "truncated_record",
     "malformed_record",
     "unreadable_file",
@@ -58,9 +62,40 @@ class Record:
     mime: str
     payload_digest: str
     charset: str
+    charset_source: str
+    """Who named it: bom, http, meta, detector or fallback; "" where nothing was decoded."""
+    page_type: str
+    tier: str
     title: str
+    author: str
+    published: str
+    licence: str
+    canonical_url: str
+    n_links: int
+    outlinks: Sequence[str]
+    opt_out: Sequence[str]
     outcome: str
     text: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What extraction made of one body; `text` is "" unless the outcome is "page"."""
+
+    outcome: str
+    charset: str = ""
+    charset_source: str = ""
+    page_type: str = ""
+    tier: str = ""
+    title: str = ""
+    author: str = ""
+    published: str = ""
+    licence: str = ""
+    canonical_url: str = ""
+    n_links: int = 0
+    outlinks: Sequence[str] = ()
+    opt_out: Sequence[str] = ()
+    text: str = ""
 
 
 def hash_id(*parts: str | int) -> str:

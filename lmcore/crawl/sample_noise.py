@@ -106,9 +106,9 @@ def asset(k: int, host: str, rng: Random) -> Capture:
             "application/pdf",
             "pdf",
         )
-    return _response(
-        Truth(f"https://{host}/static/{k}.{end}", "asset", "not_html"), "200 OK", mime, body
-    )
+    expected = "not_html|bad_pdf" if end == "pdf" else "not_html"
+    truth = Truth(f"https://{host}/static/{k}.{end}", "asset", expected)
+    return _response(truth, "200 OK", mime, body)
 
 
 def robots(k: int, host: str, rng: Random) -> Capture:

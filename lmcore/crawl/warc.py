@@ -1,8 +1,9 @@
 """Records of WARC 0.17-1.1 and ARC 1-2 files, whatever has happened to the file.
 
-Every byte of a file ends in a record or in a counted loss. FastWARC parses the headers; the cutting
-is done here, because FastWARC ends silently in a truncated member, raises at the first damaged one
-and does not read ARC. Cost: about 20 µs a record beside inflation.
+Every byte of a file ends in a record or in a counted loss. Nearly every member of a `.warc.gz` holds
+one well-formed record: `_read_whole` takes it as it is, at about 10 µs beside inflation. All else
+goes through `_SpanReader`, about 30 µs a record. (FastWARC ends silently in a truncated member,
+raises at the first damaged one and does not read ARC.)
 
 Where framing lies (WARC 1.1, ISO 28500:2017, says block length = Content-Length):
 a block cut by the end of the file is `truncated`; a Content-Length that is no number, too large
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from io import BufferedIOBase, BytesIO
 
-from lmcore.crawl.http import parse_headers
+from lmcore.crawl.headers import parse_headers, parse_named_headers
 from lmcore.crawl.members import ARC_LINE, RECORD_START, WARC_LINE, Span, read_spans
 from lmcore.crawl.url import from_bytes
 
@@ -27,6 +28,18 @@ _KEPT_BYTES = 1 << 16
 _SNIFFED_BYTES = 1 << 18
 _SHOWN_BYTES = 16
 _WINDOW_BYTES = 1 << 20
+_FIRST_LINES = tuple(b"WARC/%b\r\n" % version for version in (b"0.17", b"0.18", b"1.0", b"1.1"))
+_WARC_NAMES = frozenset(
+    f"WARC-{name}"
+    for name in (
+        "Type", "Record-ID", "Date", "Target-URI", "Payload-Digest", "Block-Digest", "IP-Address",
+        "Concurrent-To", "Warcinfo-ID", "Filename", "Truncated", "Identified-Payload-Type",
+        "Profile", "Refers-To", "Refers-To-Target-URI", "Refers-To-Date",
+        "Segment-Number", "Segment-Origin-ID", "Segment-Total-Length",
+        "Identified-Content-Language", "Protocol", "Cipher-Suite",
+    )
+) | {"Content-Type", "Content-Length"}  # fmt: skip
+"""Of the standard, and of Common Crawl; headers with any other are read by `parse_headers`."""
 _FIRST_LINE = re.compile(rb"\n")
 _WARC_FIELD = re.compile(rb"(?:^|\n)WARC-(?:Type|Record-ID)[ \t]*:", re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -39,7 +52,7 @@ _SWALLOWED = re.compile(
 _ARC_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RawRecord:
     """One record as it stands in the file.
 
@@ -201,14 +214,14 @@ class _SpanReader:
         blank = _BLANK_LINE.search(head)
         fields = None
         if blank and _WARC_FIELD.search(head, 0, blank.start()):
-            fields = parse_headers(head[: blank.start()], status_line=True)
+            fields = parse_headers(head[: blank.start()])
         self._buffer.skip_to_record()
         return _LOST if fields is None else _from_fields(fields, b"", MALFORMED)
 
     def _read_warc(self) -> RawRecord:
         head = self._peek_head(_BLANK_LINE)
         blank = _BLANK_LINE.search(head)
-        fields = parse_headers(head[: blank.start()], status_line=True) if blank else None
+        fields = parse_headers(head[: blank.start()]) if blank else None
         if blank is None or fields is None:
             return self._read_lost(head)
         self._buffer.skip(blank.end())
@@ -284,33 +297,78 @@ class _SpanReader:
         return block, TRUNCATED
 
 
-def _from_fields(fields: dict[bytes, bytes], block: bytes, problem: str) -> RawRecord:
+def _read_whole(span: Span, max_record_bytes: int) -> RawRecord | None:
+    """The record of a member that holds one well-formed WARC record and nothing else."""
+    data = span.whole
+    if data is None or not data.startswith(_FIRST_LINES):
+        return None
+    at = data.find(b"\r\n\r\n", 0, _MAX_HEADER_BYTES)
+    fields = parse_named_headers(bytes(data[:at]), _WARC_NAMES) if at >= 0 else None
+    if fields is None:
+        return None
+    get = fields.get
+    length, url = get("Content-Length", "").strip(), get("WARC-Target-URI", "").strip()
+    if not length.isdigit() or url.startswith("<"):
+        return None
+    begin = at + 4
+    end = begin + int(length)
+    if end - begin > max_record_bytes or end > len(data) or data[end:].strip(b"\r\n"):
+        return None
+    return RawRecord(
+        span.start,
+        span.end - span.start,
+        get("WARC-Type", "").strip().lower() or "unknown",
+        get("WARC-Record-ID", "").strip().strip("<>"),
+        url,
+        get("WARC-Date", "").strip(),
+        get("Content-Type", "").strip(),
+        get("WARC-Payload-Digest", "").strip(),
+        bytes(memoryview(data)[begin:end]),
+        "",
+    )
+
+
+def _from_fields(
+    fields: dict[bytes, bytes], block: bytes, problem: str, offset: int = -1, length: int = -1
+) -> RawRecord:
     """A record by the fields of its header."""
     return RawRecord(
-        offset=-1,
-        length=-1,
-        record_type=_text(fields, b"warc-type").lower() or "unknown",
-        record_id=_text(fields, b"warc-record-id").strip("<>"),
-        url=from_bytes(fields.get(b"warc-target-uri", b"")),
-        date=_text(fields, b"warc-date"),
-        content_type=_text(fields, b"content-type"),
-        digest=_text(fields, b"warc-payload-digest"),
-        block=block,
-        problem=problem,
+        offset,
+        length,
+        _text(fields, b"warc-type").lower() or "unknown",
+        _text(fields, b"warc-record-id").strip("<>"),
+        _url(fields.get(b"warc-target-uri", b"")),
+        _text(fields, b"warc-date"),
+        _text(fields, b"content-type"),
+        _text(fields, b"warc-payload-digest"),
+        block,
+        problem,
     )
 
 
 def _text(fields: dict[bytes, bytes], name: bytes) -> str:
-    return fields.get(name, b"").decode("utf-8", "replace").strip()
+    value = fields.get(name)
+    return value.decode("utf-8", "replace").strip() if value else ""
 
 
-def read_records(file: BufferedIOBase, *, max_record_bytes: int) -> Iterator[RawRecord]:
+def _url(raw: bytes) -> str:
+    return raw.decode("ascii") if raw.isascii() and raw[:1] != b"<" else from_bytes(raw)
+
+
+def read_records(
+    file: BufferedIOBase, *, max_record_bytes: int, at_once: bool = True
+) -> Iterator[RawRecord]:
     """Every record of an archive in order, losses included.
 
-    Blocks above `max_record_bytes` are passed over without being held (OVERSIZE).
+    Blocks above `max_record_bytes` are passed over without being held (OVERSIZE). Without `at_once`
+    all is read piece by piece: slower, the same records.
     """
     n_arc_fields = 5
-    for span in read_spans(file):
+    for span in read_spans(file, at_once=at_once):
+        record = _read_whole(span, max_record_bytes)
+        if record is not None:
+            yield record
+            continue
         reader = _SpanReader(span, max_record_bytes, n_arc_fields)
         yield from reader.records()
         n_arc_fields = reader.n_arc_fields

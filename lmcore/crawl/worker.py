@@ -22,11 +22,13 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO  # Any: what JSON holds
 
 from lmcore.crawl.config import ExtractConfig
+from lmcore.crawl.record import Page
 from lmcore.errors import TransientError
 
 _LOGGER = logging.getLogger(__name__)
@@ -35,7 +37,6 @@ _START_SECONDS = 120.0
 _WALL_FACTOR = 8.0
 """Seconds on the clock allowed for each CPU second: a child that sleeps is caught as well."""
 _MAX_RSS_BYTES = 1 << 30
-_MEMORY_BYTES = 8 << 30
 _PR_SET_PDEATHSIG = 1
 
 
@@ -47,7 +48,7 @@ class _Gone(Exception):  # noqa: N818  (control flow inside this module)
     """The child has died."""
 
 
-def _pack(header: dict[str, object], body: bytes) -> bytes:
+def _pack(header: Mapping[str, object], body: bytes) -> bytes:
     encoded = json.dumps(header).encode()
     return _FRAME.pack(len(encoded), len(body)) + encoded + body
 
@@ -83,24 +84,31 @@ class Worker:
                 pipe.close()
 
     def extract(
-        self, body: bytes, http_charset: str, *, is_html: bool
-    ) -> tuple[str, str, str, str]:
-        """Outcome, charset, title and text of one page; never raises for what the page does.
+        self,
+        body: bytes,
+        http_charset: str,
+        *,
+        url: str = "",
+        kind: str = "html",
+        opt_out: Sequence[str] = (),
+    ) -> Page:
+        """What extract_page finds in one body; never raises for what the page does.
 
         Raises TransientError where no child can be started.
         """
-        frame = _pack({"charset": http_charset, "is_html": is_html}, body)
+        request = {"http_charset": http_charset, "url": url, "kind": kind, "opt_out": opt_out}
+        frame = _pack(request, body)
         for _ in range(2):
             try:
                 return self._ask(frame)
             except _Overdue:
                 self.close()
-                return "timeout", "", "", ""
+                return Page(outcome="timeout", opt_out=opt_out)
             except _Gone:
                 self.close()
-        return "extractor_error", "", "", ""
+        return Page(outcome="extractor_error", opt_out=opt_out)
 
-    def _ask(self, frame: bytes) -> tuple[str, str, str, str]:
+    def _ask(self, frame: bytes) -> Page:
         if self._child is None:
             self._start()
         answer, text = self._exchange(frame, self._config.page_seconds)
@@ -108,7 +116,7 @@ class Worker:
             _LOGGER.info("extractor failed error=%s", answer["error"])
         if answer["retires"]:
             self.close()
-        return str(answer["outcome"]), str(answer["charset"]), str(answer["title"]), text
+        return Page(**answer["page"], text=text)
 
     def _start(self) -> None:
         root = str(Path(__file__).parents[2])
@@ -136,10 +144,10 @@ class Worker:
             raise TransientError(
                 f"the extraction child ended with code {child.returncode} before its first page, "
                 f"expected it to start within {_START_SECONDS:.0f} s; see `{sys.executable} -c "
-                f"'import {self._config.extractor}'`, and free memory if that works"
+                "'import trafilatura, resiliparse, pypdfium2'`, and free memory if that works"
             ) from error
 
-    def _exchange(self, frame: bytes, cpu_seconds: float) -> tuple[dict[str, object], str]:
+    def _exchange(self, frame: bytes, cpu_seconds: float) -> tuple[dict[str, Any], str]:
         child = self._child
         assert child is not None
         assert child.stdin is not None
@@ -199,7 +207,7 @@ def _read(pipe: int, n_bytes: int, deadline: _Deadline) -> bytes:
     return bytes(data)
 
 
-def _receive(source: BinaryIO) -> tuple[dict[str, object], bytes] | None:
+def _receive(source: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     head = source.read(_FRAME.size)
     if len(head) < _FRAME.size:
         return None
@@ -219,35 +227,28 @@ def _serve(source: BinaryIO, sink: BinaryIO) -> None:
     first = _receive(source)
     if first is None:
         return
-    config = ExtractConfig(**first[0])  # type: ignore[arg-type]  # from asdict of the same class
+    config = ExtractConfig(**first[0])
+    resource.setrlimit(resource.RLIMIT_AS, (config.page_memory_bytes, config.page_memory_bytes))
     warm_up(config)
     sink.write(_pack({}, b""))
     while (request := _receive(source)) is not None:
         header, body = request
         error = ""
         try:
-            outcome, charset, title, text = extract_page(
-                body, str(header["charset"]), config, is_html=bool(header["is_html"])
-            )
+            page = extract_page(body, config=config, **header)
         except Exception as caught:  # noqa: BLE001  (whatever a page does is that page's outcome)
-            outcome, charset, title, text = "extractor_error", "", "", ""
+            page = Page(outcome="extractor_error", opt_out=header["opt_out"])
             error = f"{type(caught).__name__}: {caught}"[:500]
+        found = asdict(page)
+        text = found.pop("text").encode("utf-8", "replace")
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > _MAX_RSS_BYTES
-        answer = {
-            "outcome": outcome,
-            "charset": charset,
-            "title": title,
-            "error": error,
-            "retires": grown,
-        }
-        sink.write(_pack(answer, text.encode("utf-8", "replace")))
+        sink.write(_pack({"page": found, "error": error, "retires": grown}, text))
 
 
 def main() -> None:
     """The child: answers frames on its standard input until it ends."""
     _die_with(int(sys.argv[1]))
     logging.disable(logging.CRITICAL)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sink = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing that prints can break a frame

@@ -2,27 +2,30 @@
 
 The order is FineWeb's: language and Gopher's statistics on the extracted text, then C4's line rules, then
 FineWeb's statistics and the classifiers on what is left, and last the masking of personal data. Documents
-are independent, so any split over workers gives the same rows. About 550 documents of 400 words
-a second on one busy core: half of the time goes to Gopher's statistics, a quarter to the language, a
-quarter to the classifiers.
+are independent: any split over workers or batches gives the same rows. A page of 400 words takes about
+1 ms in plain Python: 0.7 ms for the statistics, which compiled kernels give in 0.04, a quarter of the
+rest for the language, and most of it for the classifiers.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-from lmcore.curate.classifiers import load_classifiers
+from lmcore.curate.classifiers import Classifier, load_classifiers
 from lmcore.curate.config import CurateConfig
 from lmcore.curate.fasttext_model import training_line
-from lmcore.curate.heuristics import (
-    c4_statistics,
-    fineweb_statistics,
-    quality_statistics,
-    repetition_statistics,
-)
+from lmcore.curate.heuristics import Measurement
 from lmcore.curate.language import detector
-from lmcore.curate.line_rules import clean_lines
-from lmcore.curate.pii import mask_emails, mask_ips, mask_phones
+from lmcore.curate.lists import read_lists
+from lmcore.curate.masking import mask_personal_data
+from lmcore.curate.statistics import Measurer
+
+BATCH_CHARS: Final = 1 << 18
+"""Text that is measured together: calls are cheap then, and what a batch needs stays in the cache."""
+
+Document = tuple[str, str, str]
+"""doc_id, URL, text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class Annotation:
     n_lines: int
     """Non-blank lines of the extracted text."""
     n_lines_removed: int
-    """Lines that C4's rules removed."""
+    """Lines that the line rules removed."""
     n_words: int
     mean_word_length: float
     hash_ratio: float
@@ -52,6 +55,7 @@ class Annotation:
     alphabetic_words: float
     n_stop_words: int
     """Distinct stop words; -1 where the language has no list."""
+    n_stop_word_occurrences: int
     duplicate_lines: float
     duplicate_paragraphs: float
     duplicate_line_chars: float
@@ -72,48 +76,93 @@ class Annotation:
     short_lines: float
     line_duplicate_chars: float
     newlines_per_word: float
+    n_uppercase_lines: int
+    n_numeric_lines: int
+    n_counter_lines: int
+    n_one_word_lines: int
+    n_button_lines: int
+    flagged_words: float
+    bad_word_ratio: float
+    url_block: str
+    """How a block list names the address: domain, subdomain, address, or empty."""
+    n_url_substrings: int
+    n_url_words: int
+    n_url_soft_words: int
     n_emails: int
     n_phones: int
     n_ips: int
+    n_cards: int
+    n_ibans: int
+    n_keys: int
     text: str
-    """The cleaned text: C4's line rules applied, personal data masked."""
+    """The cleaned text: line rules applied, personal data masked."""
 
 
 def annotate(
-    documents: Iterable[tuple[str, str, str]],
+    documents: Iterable[Document],
     models_dir: Path,
     config: CurateConfig,
     lid_model: Path | None = None,
+    lists: Sequence[Path] = (),
 ) -> Iterator[Annotation]:
-    """Measure each (doc_id, url, text); the URL takes part in nothing.
+    """Measure each (doc_id, url, text).
 
     Raises:
-        InputError: `models_dir` holds no classifiers, or `lid_model` is no fastText model.
+        InputError: `models_dir` holds no classifiers, `lid_model` is no fastText model, or a file of
+            `lists` has a name that says nothing of what it lists.
     """
     classifiers = load_classifiers(models_dir)
     detect = detector(lid_model)
-    for doc_id, _url, text in documents:
-        language, language_score = detect(text)
-        cleaned, n_lines_removed = clean_lines(text, config)
-        line = training_line(cleaned)
-        masked, n_emails = mask_emails(cleaned)
-        masked, n_ips = mask_ips(masked)
-        masked, n_phones = mask_phones(masked)
-        yield Annotation(
-            doc_id=doc_id,
-            language=language,
-            language_score=language_score,
-            quality=classifiers["quality"].probability_of_line(line),
-            toxicity=classifiers["toxicity"].probability_of_line(line),
-            n_chars=len(text),
-            n_lines=sum(bool(line.strip()) for line in text.split("\n")),
-            n_lines_removed=n_lines_removed,
-            **quality_statistics(text, language)._asdict(),
-            **repetition_statistics(text)._asdict(),
-            **c4_statistics(text, cleaned)._asdict(),
-            **fineweb_statistics(cleaned, config.fineweb_short_line_chars)._asdict(),
-            n_emails=n_emails,
-            n_phones=n_phones,
-            n_ips=n_ips,
-            text=masked,
-        )
+    measurer = Measurer(config)
+    listed = read_lists(lists, config)
+    for batch in _batches(documents):
+        texts = [text for _, _, text in batch]
+        languages = [detect(text) for text in texts]
+        measured = measurer.measure(texts, [language for language, _ in languages])
+        for (doc_id, url, text), language, found in zip(batch, languages, measured, strict=True):
+            yield Annotation(
+                doc_id=doc_id,
+                **_measures(language, found),
+                bad_word_ratio=listed.count_bad_words(text, language[0])
+                / max(found.quality.n_words, 1),
+                **listed.judge_url(url)._asdict(),
+                **_scores(found.page.text, classifiers),
+            )
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[Sequence[Document]]:
+    """Yield documents together until they hold `BATCH_CHARS`."""
+    batch: list[Document] = []
+    n_chars = 0
+    for document in documents:
+        batch.append(document)
+        n_chars += len(document[2])
+        if n_chars >= BATCH_CHARS:
+            yield batch
+            batch, n_chars = [], 0
+    if batch:
+        yield batch
+
+
+def _measures(language: tuple[str, float], found: Measurement) -> dict[str, Any]:
+    return {
+        "language": language[0],
+        "language_score": language[1],
+        "n_chars": found.n_chars,
+        "n_lines": found.n_lines,
+        "n_lines_removed": found.page.n_lines_removed,
+        **found.quality._asdict(),
+        **found.repetition._asdict(),
+        **found.c4._asdict(),
+        **found.fineweb._asdict(),
+        **found.flagged._asdict(),
+    }
+
+
+def _scores(cleaned: str, classifiers: dict[str, Classifier]) -> dict[str, Any]:
+    line = training_line(cleaned)
+    return {
+        "quality": classifiers["quality"].probability_of_line(line),
+        "toxicity": classifiers["toxicity"].probability_of_line(line),
+        **mask_personal_data(cleaned)._asdict(),
+    }

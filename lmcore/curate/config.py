@@ -2,11 +2,12 @@
 
 The fields fall into three parts, so that a change re-runs only what it must: `CLASSIFIER_FIELDS`
 retrain the classifiers, `ANNOTATION_FIELDS` change scores, statistics or cleaned text, and
-`DECISION_FIELDS` only the cheap decision over the columns. `labels` and `lid_model` are paths: the
-content behind them is identity, the path is not.
+`DECISION_FIELDS` only the cheap decision over the columns. `labels`, `lid_model` and `lists` are
+paths: the content behind them is identity, the path is not.
 
 Sources: Gopher = arXiv 2112.11446 table A1; C4 = arXiv 1910.10683 section 2.2; FineWeb = arXiv
-2406.17557 section 3.6 with the values of datatrove's filters.
+2406.17557 section 3.6 with the values of datatrove's filters; RefinedWeb = arXiv 2306.01116 sections
+3.1 and 3.2, appendix G, with the values of DCLM's code (arXiv 2406.11794) where the paper gives none.
 """
 
 from dataclasses import dataclass
@@ -32,10 +33,19 @@ ANNOTATION_FIELDS = (
     "c4_drop_policy_lines",
     "c4_require_terminal_punctuation",
     "fineweb_short_line_chars",
+    "refinedweb_drop_lines",
+    "blocked_domains",
+    "url_substrings",
+    "url_words",
+    "url_soft_words",
 )
 """Fields that change an annotation: scores, statistics or the cleaned text."""
 
 DECISION_FIELDS = (
+    "url_reject_blocked",
+    "url_max_substrings",
+    "url_max_words",
+    "url_max_soft_words",
     "languages",
     "min_language_score",
     "gopher_min_words",
@@ -48,6 +58,7 @@ DECISION_FIELDS = (
     "gopher_max_ellipsis_lines",
     "gopher_min_alphabetic_words",
     "gopher_min_stop_words",
+    "gopher_min_stop_word_occurrences",
     "gopher_max_duplicate_lines",
     "gopher_max_duplicate_paragraphs",
     "gopher_max_duplicate_line_chars",
@@ -57,10 +68,12 @@ DECISION_FIELDS = (
     "c4_min_sentences",
     "c4_reject_lorem_ipsum",
     "c4_reject_curly_bracket",
+    "c4_max_bad_word_ratio",
     "fineweb_min_terminal_punctuation",
     "fineweb_max_short_lines",
     "fineweb_max_duplicate_line_chars",
     "fineweb_max_newlines_per_word",
+    "refinedweb_max_flagged_words",
     "min_quality",
     "max_toxicity",
 )
@@ -80,6 +93,7 @@ _SHARES = (
     "fineweb_min_terminal_punctuation",
     "fineweb_max_short_lines",
     "fineweb_max_duplicate_line_chars",
+    "refinedweb_max_flagged_words",
     "min_quality",
     "max_toxicity",
 )
@@ -101,7 +115,12 @@ _NOT_NEGATIVE = (
     "gopher_min_words",
     "gopher_min_mean_word_length",
     "gopher_min_stop_words",
+    "gopher_min_stop_word_occurrences",
     "c4_min_sentences",
+    "c4_max_bad_word_ratio",
+    "url_max_substrings",
+    "url_max_words",
+    "url_max_soft_words",
     "fineweb_max_newlines_per_word",
 )
 
@@ -114,6 +133,12 @@ class CurateConfig:
     """Folder, file or glob of labelled Parquet; empty: the sample crawl's own labels."""
     lid_model: str = ""
     """Path of a fastText language model such as lid.176.bin; empty: the built-in detector."""
+
+    lists: str = ""
+    """Folder, file or glob of lists, a line an entry: `domains.txt`, `url_substrings.txt`,
+    `url_words.txt`, `url_soft_words.txt`, `bad_words.en.txt` and so on (the format of UT1's and
+    LDNOOBW's lists). What they hold is added to the recipe's own; a list of bad words takes the place
+    of the short English one that is shipped."""
 
     classifier_dim: int = 16
     """Dimension of a word vector."""
@@ -145,6 +170,28 @@ class CurateConfig:
     fineweb_short_line_chars: int = 30
     """FineWeb: a line of at most so many characters is short."""
 
+    refinedweb_drop_lines: bool = False
+    """RefinedWeb, DCLM: remove upper-case, numeric and one-word lines, counters and buttons."""
+    blocked_domains: tuple[str, ...] = ()
+    """Domains (their subdomains too) or addresses (host/path and what is below) to reject."""
+    url_substrings: tuple[str, ...] = ("porn", "hentai", "xvideo", "xnxx", "livesex", "sexcam")
+    """RefinedWeb, "strict": one of these within an address, blanks and signs left out."""
+    url_words: tuple[str, ...] = ("milf", "bdsm", "camgirl", "camgirls", "blowjob", "cumshot")
+    """RefinedWeb, "hard": one of these as a word of an address."""
+    url_soft_words: tuple[str, ...] = (
+        *("sex", "sexy", "xxx", "adult", "erotic", "nude", "nudes", "naked", "escort", "escorts"),
+        *("webcam", "cams", "babes", "fetish", "amateur", "casino", "viagra"),
+    )
+    """RefinedWeb, "soft": words that say little alone, and much together."""
+
+    url_reject_blocked: bool = True
+    """RefinedWeb: an address on a block list is rejected."""
+    url_max_substrings: int = 0
+    """RefinedWeb: `url_substrings` in an address."""
+    url_max_words: int = 0
+    """RefinedWeb: `url_words` in an address."""
+    url_max_soft_words: int = 1
+    """RefinedWeb and datatrove reject two different `url_soft_words` in an address."""
     languages: tuple[str, ...] = ("en",)
     """Languages kept (ISO 639-1); none named: every language."""
     min_language_score: float = 0.65
@@ -169,7 +216,9 @@ class CurateConfig:
     gopher_min_alphabetic_words: float = 0.8
     """Gopher: share of words with an alphabetic character."""
     gopher_min_stop_words: int = 2
-    """Gopher: distinct stop words; not applied to languages without a list."""
+    """Gopher as datatrove has it: distinct stop words; not applied to languages without a list."""
+    gopher_min_stop_word_occurrences: int = 0
+    """Gopher as DCLM has it counts every occurrence (2, and 0 distinct ones)."""
     gopher_max_duplicate_lines: float = 0.30
     """Gopher repetition: share of lines seen before in the page."""
     gopher_max_duplicate_paragraphs: float = 0.30
@@ -189,6 +238,8 @@ class CurateConfig:
     """C4: a page with "lorem ipsum" is placeholder text."""
     c4_reject_curly_bracket: bool = True
     """C4: a page with "{" is code."""
+    c4_max_bad_word_ratio: float = 1.0
+    """C4: bad words for each word; 0 rejects a page with a single one. Off as in FineWeb: it removes medicine and law."""
 
     fineweb_min_terminal_punctuation: float = 0.12
     """FineWeb: share of lines that end in terminal punctuation."""
@@ -198,6 +249,8 @@ class CurateConfig:
     """FineWeb: share of characters in lines seen before."""
     fineweb_max_newlines_per_word: float = 0.3
     """FineWeb: newlines for each word."""
+    refinedweb_max_flagged_words: float = 1.0
+    """RefinedWeb, DCLM: 0.05, share of words in flagged lines. Off as in FineWeb."""
 
     min_quality: float = 0.2
     """Lowest calibrated probability of high quality; low, as labels rarely match the pages at hand."""

@@ -1,8 +1,8 @@
 """Keep a document, or name the first rule that rejects it.
 
 The decision reads columns only, so another threshold costs one cheap pass over the sidecar table. Rules
-are tried in the order of `REASONS`: language, Gopher quality, Gopher repetition, C4, FineWeb, toxicity,
-quality. Toxicity comes before quality because abuse is of low quality, too, and its reason should say what
+are tried in the order of `REASONS`: the address, language, Gopher quality, Gopher repetition, C4,
+FineWeb, RefinedWeb, toxicity, quality. Toxicity comes before quality because abuse is of low quality, too, and its reason should say what
 it is. A value on a threshold passes. 150,000 rows a second.
 """
 
@@ -37,8 +37,16 @@ def _duplicate_ngram_rule(i: int) -> _Rule:
     return lambda row, config: row[column] > config.gopher_max_duplicate_ngram_chars[i]
 
 
+def _url_rule(match: str) -> _Rule:
+    return lambda row, config: config.url_reject_blocked and row["url_block"] == match
+
+
 # reason -> does the rule reject the row?
 _RULES: dict[str, _Rule] = {
+    **{f"url_{match}": _url_rule(match) for match in ("domain", "subdomain", "address")},
+    "url_substrings": lambda row, config: row["n_url_substrings"] > config.url_max_substrings,
+    "url_words": lambda row, config: row["n_url_words"] > config.url_max_words,
+    "url_soft_words": lambda row, config: row["n_url_soft_words"] > config.url_max_soft_words,
     "language": lambda row, config: (
         bool(config.languages) and row["language"] not in config.languages
     ),
@@ -61,6 +69,9 @@ _RULES: dict[str, _Rule] = {
         row["alphabetic_words"] < config.gopher_min_alphabetic_words
     ),
     "gopher_stop_words": _has_too_few_stop_words,
+    "gopher_stop_word_occurrences": lambda row, config: (
+        0 <= row["n_stop_word_occurrences"] < config.gopher_min_stop_word_occurrences
+    ),
     "gopher_duplicate_lines": lambda row, config: (
         row["duplicate_lines"] > config.gopher_max_duplicate_lines
     ),
@@ -80,6 +91,7 @@ _RULES: dict[str, _Rule] = {
     "c4_curly_bracket": lambda row, config: (
         config.c4_reject_curly_bracket and row["has_curly_bracket"]
     ),
+    "c4_bad_words": lambda row, config: row["bad_word_ratio"] > config.c4_max_bad_word_ratio,
     "c4_too_few_sentences": lambda row, config: row["n_sentences"] < config.c4_min_sentences,
     "fineweb_terminal_punctuation": lambda row, config: (
         row["terminal_punctuation_lines"] < config.fineweb_min_terminal_punctuation
@@ -90,6 +102,9 @@ _RULES: dict[str, _Rule] = {
     ),
     "fineweb_newlines": lambda row, config: (
         row["newlines_per_word"] > config.fineweb_max_newlines_per_word
+    ),
+    "refinedweb_flagged_words": lambda row, config: (
+        row["flagged_words"] > config.refinedweb_max_flagged_words
     ),
     "toxicity": lambda row, config: row["toxicity"] > config.max_toxicity,
     "quality": lambda row, config: row["quality"] < config.min_quality,

@@ -1,31 +1,37 @@
-"""The statistics behind the Gopher, C4 and FineWeb rules.
+"""The statistics behind the Gopher, C4 and FineWeb rules, by their definition: the reference.
 
-Everything here measures and decides nothing. Definitions follow datatrove's filters except that words
-are split at blanks (`lmcore.curate.words`): there punctuation is a word of its own, here it is part of
-one. `dup_*gram` counts what datatrove counts: characters of n-grams seen before, without overlaps;
-an
-(n+1)-gram can repeat only where its n-gram does, so the longer ones cost next to nothing on prose.
+Everything here measures and decides nothing. `lmcore.curate.statistics` gives the same numbers from
+compiled kernels. Definitions follow datatrove's filters, whose thresholds we share, but for words:
+there spaCy splits them and punctuation is a word of its own, here blanks do
+(`lmcore.curate.words`), punctuation is part of a word, and a stop word is found in spite of it.
+Sentences are counted by their ends. An (n+1)-gram can repeat only where its n-gram does, so the
+longer n-grams cost next to nothing on prose.
 Linear in the words; 0.7 ms for all statistics of a page of 400 words.
 """
 
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from lmcore.curate.config import CurateConfig
+from lmcore.curate.flagged_lines import FlaggedLines, flag_lines
+from lmcore.curate.line_rules import CleanPage, clean_lines
 from lmcore.curate.words import (
     BULLETS,
     EDGE_PUNCTUATION,
     ELLIPSES,
     SENTENCE_END,
-    TERMINAL_PUNCTUATION,
+    SENTENCE_TERMINALS,
     UNSPACED_LANGUAGES,
     split_words,
     stop_words,
 )
 
+_LINE_BREAK = re.compile(r"\n+")
 _PARAGRAPH_BREAK = re.compile(r"\n{2,}")
+_TERMINAL = re.compile(f"[{SENTENCE_TERMINALS}]")
 _ALPHABETIC = re.compile(r"[^\W\d_]")
 
 NO_STOP_WORD_LIST = -1
@@ -43,6 +49,7 @@ class QualityStatistics(NamedTuple):
     ellipsis_lines: float
     alphabetic_words: float
     n_stop_words: int
+    n_stop_word_occurrences: int
 
 
 class RepetitionStatistics(NamedTuple):
@@ -64,7 +71,7 @@ class RepetitionStatistics(NamedTuple):
 
 
 class C4Statistics(NamedTuple):
-    """What C4 asks of a page; sentences are counted after the line rules, flags before."""
+    """What C4 asks of a page, sentences counted after the line rules."""
 
     n_sentences: int
     has_lorem_ipsum: bool
@@ -78,6 +85,35 @@ class FineWebStatistics(NamedTuple):
     short_lines: float
     line_duplicate_chars: float
     newlines_per_word: float
+
+
+class Measurement(NamedTuple):
+    """What is measured of a document without a model."""
+
+    n_chars: int
+    n_lines: int
+    """Lines that are not blank."""
+    quality: QualityStatistics
+    repetition: RepetitionStatistics
+    c4: C4Statistics
+    fineweb: FineWebStatistics
+    flagged: FlaggedLines
+    page: CleanPage
+
+
+def measure_document(text: str, language: str, config: CurateConfig) -> Measurement:
+    """Measure a document, with the language (ISO 639-1) whose stop words it may hold."""
+    page = clean_lines(text, config)
+    return Measurement(
+        n_chars=len(text),
+        n_lines=len(_lines(text)),
+        quality=quality_statistics(text, language),
+        repetition=repetition_statistics(text),
+        c4=c4_statistics(page),
+        fineweb=fineweb_statistics(page.text, config.fineweb_short_line_chars),
+        flagged=flag_lines(_lines(text)),
+        page=page,
+    )
 
 
 def _lines(text: str) -> list[str]:
@@ -95,11 +131,11 @@ def quality_statistics(text: str, language: str) -> QualityStatistics:
     n_words = len(words)
     wanted = None if language in UNSPACED_LANGUAGES else stop_words(language)
     if wanted is None:
-        n_stop_words = NO_STOP_WORD_LIST
+        n_stop_words = n_occurrences = NO_STOP_WORD_LIST
     else:
-        n_stop_words = len(
-            wanted & {word.strip(EDGE_PUNCTUATION) for word in set(text.lower().split())}
-        )
+        bare = [word.strip(EDGE_PUNCTUATION) for word in text.split()]
+        n_stop_words = len(wanted.intersection(bare))
+        n_occurrences = sum(word in wanted for word in bare)
     odd_words = [word for word in words if not word[0].isalpha()]
     n_without_letter = sum(_ALPHABETIC.search(word) is None for word in odd_words)
     n_ellipses = text.count("...") + text.count("…")
@@ -112,6 +148,7 @@ def quality_statistics(text: str, language: str) -> QualityStatistics:
         ellipsis_lines=_share(sum(line.rstrip().endswith(ELLIPSES) for line in lines), len(lines)),
         alphabetic_words=_share(n_words - n_without_letter, n_words),
         n_stop_words=n_stop_words,
+        n_stop_word_occurrences=n_occurrences,
     )
 
 
@@ -128,13 +165,9 @@ def _duplicates(parts: Sequence[str]) -> tuple[int, int]:
     return n_parts, n_chars
 
 
-def _top_ngram_chars(counts: Mapping[tuple[str, ...], int], n: int) -> int:
-    """Characters (with single blanks) in all occurrences of the most frequent n-gram.
-
-    Among equally frequent n-grams the longest counts.
-    """
-    top = max(counts.values())
-    return top * max(sum(map(len, gram)) + n - 1 for gram, count in counts.items() if count == top)
+def _ngram_chars(gram: Sequence[str]) -> int:
+    """Characters of an n-gram written with single blanks."""
+    return sum(map(len, gram)) + len(gram) - 1
 
 
 def _duplicate_ngram_chars(grams: Iterable[tuple[int, tuple[str, ...]]], n: int) -> int:
@@ -155,11 +188,13 @@ def _duplicate_ngram_chars(grams: Iterable[tuple[int, tuple[str, ...]]], n: int)
 def _repeated_ngram_chars(words: Sequence[str]) -> tuple[list[int], list[int]]:
     """Characters in the top 2- to 4-gram, and in 5- to 10-grams seen before.
 
-    An n-gram that occurs once touches neither count, and an (n+1)-gram repeats only where its n-gram
-    does: each length looks only at the positions that the length before left.
+    The top n-gram is the first of the most frequent ones, even if each occurs once. An (n+1)-gram
+    repeats only where its n-gram does: each length looks only at the positions that the length
+    before left.
     """
     frozen = tuple(words)
-    top, duplicates = [0] * 3, [0] * 6
+    top = [_ngram_chars(frozen[:n]) if n <= len(frozen) else 0 for n in (2, 3, 4)]
+    duplicates = [0] * 6
     grams: list[tuple[int, tuple[str, ...]]] = list(enumerate(itertools.pairwise(frozen)))
     for n in range(2, 11):
         counts = Counter([gram for _, gram in grams])
@@ -168,7 +203,8 @@ def _repeated_ngram_chars(words: Sequence[str]) -> tuple[list[int], list[int]]:
             break
         grams = [pair for pair in grams if pair[1] in repeated]
         if n <= 4:
-            top[n - 2] = _top_ngram_chars(repeated, n)
+            first = max(repeated, key=repeated.__getitem__)
+            top[n - 2] = repeated[first] * _ngram_chars(first)
         else:
             duplicates[n - 5] = _duplicate_ngram_chars(grams, n)
         grams = [(i, frozen[i : i + n + 1]) for i, _ in grams if i + n < len(frozen)]
@@ -176,10 +212,15 @@ def _repeated_ngram_chars(words: Sequence[str]) -> tuple[list[int], list[int]]:
 
 
 def repetition_statistics(text: str) -> RepetitionStatistics:
-    """Measure Gopher's repetition statistics; all 0 for an empty text."""
-    text = text.strip()
-    lines = _lines(text)
-    paragraphs = [part for part in _PARAGRAPH_BREAK.split(text) if part.strip()]
+    """Measure Gopher's repetition statistics; all 0 for a blank text.
+
+    A line of blanks is a line here, as is what stands before a line break that begins the text and
+    behind one that ends it.
+    """
+    if not text.strip():
+        return RepetitionStatistics(*[0.0] * len(RepetitionStatistics._fields))
+    lines = _LINE_BREAK.split(text)
+    paragraphs = _PARAGRAPH_BREAK.split(text.strip())
     n_lines, n_line_chars = _duplicates(lines)
     n_paragraphs, n_paragraph_chars = _duplicates(paragraphs)
     top, duplicates = _repeated_ngram_chars(split_words(text))
@@ -194,19 +235,19 @@ def repetition_statistics(text: str) -> RepetitionStatistics:
     )
 
 
-def c4_statistics(text: str, cleaned: str) -> C4Statistics:
-    """Measure C4's page statistics of a page and of what the line rules left of it.
+def c4_statistics(page: CleanPage) -> C4Statistics:
+    """Measure C4's page statistics of what the line rules left, and pass on what they saw.
 
-    A line without terminal punctuation counts as one sentence, as with a sentence splitter.
+    What follows the last sentence of a line counts as one, as with a sentence splitter.
     """
     n_sentences = 0
-    for line in _lines(cleaned):
-        n_ends = len(SENTENCE_END.findall(line))
-        n_sentences += n_ends + (not line.rstrip().endswith(TERMINAL_PUNCTUATION))
+    for line in _lines(page.text):
+        ends = [match.end() for match in SENTENCE_END.finditer(line)]
+        n_sentences += len(ends) + (not ends or ends[-1] < len(line.rstrip()))
     return C4Statistics(
         n_sentences=n_sentences,
-        has_lorem_ipsum="lorem ipsum" in text.lower(),
-        has_curly_bracket="{" in text,
+        has_lorem_ipsum=page.has_lorem_ipsum,
+        has_curly_bracket=page.has_curly_bracket,
     )
 
 
@@ -217,7 +258,7 @@ def fineweb_statistics(cleaned: str, short_line_chars: int) -> FineWebStatistics
     _, n_duplicate_chars = _duplicates(lines)
     return FineWebStatistics(
         terminal_punctuation_lines=_share(
-            sum(line.rstrip().endswith(TERMINAL_PUNCTUATION) for line in lines), len(lines)
+            sum(_TERMINAL.match(line.rstrip()[-1]) is not None for line in lines), len(lines)
         ),
         short_lines=_share(sum(len(line) <= short_line_chars for line in lines), len(lines)),
         line_duplicate_chars=_share(n_duplicate_chars, len(cleaned.replace("\n", ""))),

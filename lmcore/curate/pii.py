@@ -3,12 +3,14 @@
 Each function returns the masked text and how many it masked. Placeholders contain nothing that a later
 pass matches, so masking twice is masking once and a placeholder in the input is not counted. Every
 quantifier is bounded or possessive and every search is anchored at a rare character, so hostile text
-("a.a.a.", base64) costs linear time: 1 MB in under 0.2 s.
+("a.a.a.", base64) costs linear time: 1 MB in under 0.2 s. What must stand before and behind is
+nothing that another mask removes, so the masks of `masking` are idempotent together.
 
 Telephone numbers: North American, with or without separators (any exchange code: strict NANP would
 miss the course's `283-182-3829`), with extension; international after + or 00; and national numbers
 that start with 0 in groups. Seven-digit local numbers without area code are left: they cannot be told
-from other numbers. IP addresses: IPv4 with octets to 255, and IPv6 with at least three groups.
+from other numbers. IP addresses: IPv4 with octets to 255, and IPv6 with at least three groups, or
+fewer in the ranges of public and link-local addresses.
 """
 
 import ipaddress
@@ -18,7 +20,6 @@ EMAIL_MASK = "|||EMAIL_ADDRESS|||"
 PHONE_MASK = "|||PHONE_NUMBER|||"
 IP_MASK = "|||IP_ADDRESS|||"
 
-_MAX_LOCAL_CHARS = 64  # RFC 5321: local part of an address
 _LOCAL_PUNCTUATION = frozenset("._%+-'&=~!$^*")
 _AT_DOMAIN = re.compile(r"@(?:[^\W_](?:[\w-]{0,61}+(?<!-))?+\.){1,8}[^\W\d_]{2,24}+(?![\w@])")
 
@@ -27,7 +28,7 @@ _IPV4 = re.compile(
     rf"(?<![\w.])(?<!\|\|\|)(?:{_IPV4_OCTET}\.){{3}}{_IPV4_OCTET}(?!\w)(?!\.\d)(?!-\d)", re.ASCII
 )
 _IPV6 = re.compile(
-    r"(?<![\w:.])(?<!\|\|\|)(?=[0-9A-Fa-f:]{6,45}+(?![\w:]))[0-9A-Fa-f]{0,4}+(?::[0-9A-Fa-f]{0,4}+){3,8}",
+    r"(?<![\w:.])(?<!\|\|\|)(?=[0-9A-Fa-f:]{6,45}+(?![\w:]))[0-9A-Fa-f]{0,4}+(?::[0-9A-Fa-f]{0,4}+){2,8}",
     re.ASCII,
 )
 
@@ -35,8 +36,8 @@ _MAYBE_IPV4 = re.compile(r"\d\.\d{1,3}\.\d", re.ASCII)  # pages without are spar
 _MAYBE_PHONE = re.compile(r"\d[-\d ()./]{6}", re.ASCII)
 
 # not inside a number, a word, a path or a query, nor right after a placeholder
-_BEFORE = r"(?<![\w.+/=#&$€£-])(?<!\d,)(?<!\|\|\|)"
-_AFTER = r"(?![\w/=%])(?![.,-]\d)"
+_BEFORE = r"(?<![\w.+/=#&$€£-])(?<!\|\|\|)"
+_AFTER = r"(?![\w/=%])(?![.-]\d)"
 _EXTENSION = r"(?:\s?(?:x|ext\.?)\s?\d{1,5}+)?+"
 _PHONE = re.compile(
     rf"{_BEFORE}(?:"
@@ -62,8 +63,7 @@ def mask_emails(text: str) -> tuple[str, int]:
     end = count = 0
     for match in _AT_DOMAIN.finditer(text):
         at = start = match.start()
-        floor = max(end, at - _MAX_LOCAL_CHARS)
-        while start > floor and (
+        while start > end and (  # no further than the sign before: linear in all
             text[start - 1].isalnum() or text[start - 1] in _LOCAL_PUNCTUATION | {"_"}
         ):
             start -= 1
@@ -78,7 +78,8 @@ def mask_emails(text: str) -> tuple[str, int]:
 
 
 def _is_ipv6(candidate: str) -> bool:
-    if sum(bool(group) for group in candidate.split(":")) < 3:
+    is_address = re.match(r"fe80::|[23][\da-f]{3}:", candidate, re.IGNORECASE) is not None
+    if not is_address and sum(bool(group) for group in candidate.split(":")) < 3:
         return False
     try:
         ipaddress.IPv6Address(candidate)

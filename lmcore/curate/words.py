@@ -9,13 +9,20 @@ word of its own. Linear.
 
 import re
 
-# Chinese characters, kana; Thai, Lao, Myanmar and Khmer letters. Combining marks stay with their letter.
+# As classes of a regular expression.
+CHINESE_AND_KANA = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""Characters that are words of their own."""
+
+UNSPACED_SCRIPTS = (
+    ("\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46", "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"),  # Thai
+    ("\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6", "\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece"),  # Lao
+    ("\u1000-\u102a\u103f", "\u102b-\u103e"),  # Myanmar
+    ("\u1780-\u17b3", "\u17b4-\u17d3"),  # Khmer
+)
+"""Letters that are words together with the marks behind them, and these marks."""
+
 _UNSPACED = re.compile(
-    "[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
-    "|[\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46][\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*"
-    "|[\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6][\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece]*"
-    "|[\u1000-\u102a\u103f][\u102b-\u103e]*"
-    "|[\u1780-\u17b3][\u17b4-\u17d3]*"
+    "|".join([f"[{CHINESE_AND_KANA}]", *(f"[{a}][{b}]*" for a, b in UNSPACED_SCRIPTS)])
 )
 
 _UNSPACED_BLOCKS = re.compile("[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u9fff\uf900-\ufaff]")
@@ -24,7 +31,24 @@ UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "km"})
 """Languages written without blanks: no mean word length, no stop words."""
 
 TERMINAL_PUNCTUATION = tuple(".?!\"'”’…»。！？」।؟")
-"""What a finished line ends in, in several scripts."""
+"""What a finished line ends in by C4's rule, in several scripts."""
+
+SENTENCE_TERMINALS = (
+    "\u0021\u002e\u003f\u0589\u061d-\u061f\u06d4\u0700-\u0702\u07f9\u0837\u0839\u083d\u083e\u0964"
+    "\u0965\u104a\u104b\u1362\u1367\u1368\u166e\u1735\u1736\u17d4\u17d5\u1803\u1809\u1944\u1945"
+    "\u1aa8-\u1aab\u1b4e\u1b4f\u1b5a\u1b5b\u1b5e\u1b5f\u1b7d-\u1b7f\u1c3b\u1c3c\u1c7e\u1c7f\u2024"
+    "\u203c\u203d\u2047-\u2049\u2cf9-\u2cfb\u2e2e\u2e3c\u2e53\u2e54\u2e60\u2e61\u3002\ua4ff\ua60e"
+    "\ua60f\ua6f3\ua6f7\ua876\ua877\ua8ce\ua8cf\ua92f\ua9c8\ua9c9\uaa5d-\uaa5f\uaaf0\uaaf1\uabeb"
+    "\ufe12\ufe15\ufe16\ufe52\ufe56\ufe57\uff01\uff0e\uff1f\uff61\U00010a56\U00010a57"
+    "\U00010f55-\U00010f59\U00010f86-\U00010f89\U00011047\U00011048\U000110be-\U000110c1"
+    "\U00011141-\U00011143\U000111c5\U000111c6\U000111cd\U000111de\U000111df\U00011238\U00011239"
+    "\U0001123b\U0001123c\U000112a9\U000113d4\U000113d5\U0001144b\U0001144c\U000115c2\U000115c3"
+    "\U000115c9-\U000115d7\U00011641\U00011642\U0001173c-\U0001173e\U00011944\U00011946\U00011a42"
+    "\U00011a43\U00011a9b\U00011a9c\U00011c41\U00011c42\U00011ef7\U00011ef8\U00011f43\U00011f44"
+    "\U00016a6e\U00016a6f\U00016af5\U00016b37\U00016b38\U00016b44\U00016d6e\U00016d6f\U00016e98"
+    "\U0001bc9f\U0001da88"
+)
+"""What ends a sentence in any script: Unicode's property Sentence_Terminal, without quotes."""
 
 EDGE_PUNCTUATION = ".,;:!?\"'()[]{}«»“”‘’„¿¡…。、।،؟"
 """What may cling to a word."""
@@ -35,8 +59,40 @@ BULLETS = tuple("•-‣◦⁃*")
 ELLIPSES = ("...", "…")
 """What an unfinished line ends in."""
 
-SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]»]{0,3}(?=\s|$)|[。！？।؟]")
-"""The end of a sentence: final punctuation, closing quotes, a blank; scripts without blanks need none."""
+SENTENCE_STOPS = ".!?…"
+"""What ends a sentence where a blank follows, or closing punctuation and a blank."""
+
+CLOSERS = "\"'”’)]»"
+"""Closing punctuation."""
+
+MAX_CLOSERS = 3
+"""So many may stand between the end of a sentence and the blank."""
+
+FULL_STOPS = "。！？।؟"
+"""What ends a sentence whatever follows."""
+
+_CLOSED = rf"[{re.escape(CLOSERS)}]{{0,{MAX_CLOSERS}}}"
+SENTENCE_END = re.compile(rf"[{SENTENCE_STOPS}]{_CLOSED}(?=\s|$)|[{FULL_STOPS}]{_CLOSED}")
+"""The end of a sentence, with the closing punctuation behind it."""
+
+JAVASCRIPT = "javascript"
+"""A line with it is about scripts (C4)."""
+
+POLICY_PHRASES = (
+    "terms of use",
+    "privacy policy",
+    "cookie policy",
+    "uses cookies",
+    "use of cookies",
+    "use cookies",
+)
+"""A line with one of these is no content (C4)."""
+
+MAX_CITATION_DIGITS = 9
+"""Digits of a citation mark such as [12]."""
+
+LOREM_IPSUM = "lorem ipsum"
+"""A page with it is placeholder text (C4)."""
 
 GOPHER_STOP_WORDS = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})
 """Table A1 of Gopher (arXiv 2112.11446): a page of English prose holds at least two of them."""

@@ -3,7 +3,8 @@
 numba compiles a kernel when it is first called and keeps the machine code on disk, in a folder
 named after a hash of the sources of its package and of this one, so every later process (each
 worker of a run, too) loads it in well under a second. numba itself would look only at the one
-file a kernel is defined in. The folder is in NUMBA_CACHE_DIR (numba's own variable) where that is
+file a kernel is defined in. A new folder takes the place of those of the package's other versions.
+The folder is in NUMBA_CACHE_DIR (numba's own variable) where that is
 set, else beside the sources, else in the user's cache folder, whichever can be written first;
 where none can, it lives as long as the process, and so does the machine code.
 """
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 CHECKED: Final = os.environ.get("NUMBA_BOUNDSCHECK", "") not in ("", "0")
 """Whether every memory access is checked: numba's own switch, read as numba reads it."""
 
+_SUFFIX: Final = "-checked"
 _SHARED: Final = Path(__file__).parent
 _ROOT: Final = _SHARED.parents[1]
 
@@ -45,11 +47,16 @@ def cache_directory(package: Path) -> Path:
     digest = hashlib.sha256(sys.version.encode())
     for source in sorted({*_SHARED.glob("*.py"), *package.glob("*.py")}):
         digest.update(source.read_bytes())
-    name = f"kernels-{digest.hexdigest()[:12]}{'-checked' if CHECKED else ''}"
+    place = hashlib.sha256(os.fsencode(package)).hexdigest()[:8]
+    versions = f"kernels-{sys.implementation.cache_tag}-{place}-"
+    name = f"{versions}{digest.hexdigest()[:12]}{_SUFFIX if CHECKED else ''}"
     chosen = os.environ.get("NUMBA_CACHE_DIR", "")
     beside, home = package / "__pycache__", Path("~/.cache/crawl2model").expanduser()
     for parent in [Path(chosen)] if chosen else [beside, home]:
+        is_new = not (parent / name).exists()
         if _is_writable(parent / name):
+            if is_new:
+                _drop_others(parent / name, versions)
             return parent / name
     logger.warning(
         "found no folder to keep compiled kernels in (tried %s); compiling them for this process "
@@ -67,6 +74,18 @@ def _is_writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
+
+
+def _drop_others(folder: Path, versions: str) -> None:
+    """Remove the folders of other versions, beside this one.
+
+    A process that still runs one of them is not harmed: where numba finds a file gone, it compiles
+    again, and what cannot be removed while it writes is removed by the next version.
+    """
+    kept = folder.name.removesuffix(_SUFFIX)
+    for other in folder.parent.glob(f"{versions}*"):
+        if other.name.removesuffix(_SUFFIX) != kept:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 @functools.cache

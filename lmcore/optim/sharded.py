@@ -18,3 +18,13 @@ def gather_whole(tensor: Tensor) -> Tensor:
         return tensor
     whole: Tensor = tensor.full_tensor()  # type: ignore[attr-defined]  # DTensor's own
     return whole
+
+
+def scatter_like(whole: Tensor, like: Tensor) -> Tensor:
+    """A whole tensor, the same in every process, laid out as another is; nothing is sent."""
+    if not is_sharded(like):
+        return whole
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(like, DTensor)
+    return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None)

@@ -21,7 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from lmcore.errors import InputError
-from lmcore.tokenizer.compiled import CompiledEncoder, Part, is_worth_while
+from lmcore.tokenizer.compiled import (
+    AT_ONCE_BYTES,
+    CompiledEncoder,
+    Part,
+    is_worth_while,
+    would_wait,
+)
 from lmcore.tokenizer.config import CUSTOM, END_OF_TEXT
 from lmcore.tokenizer.files import FILE_NAME, FORMAT, VERSION, Content, parse, render, write_file
 from lmcore.tokenizer.plain import PlainEncoder
@@ -118,13 +124,15 @@ class Tokenizer:
         others are text like any other, so that no page of the web can speak as a control token.
 
         Raises:
-            InputError: where the text holds a special token that is disallowed and not allowed.
+            InputError: where the text holds a disallowed special token: one of those named, or,
+                as tiktoken has it, with True any that is not allowed.
         """
         specials = self._select(allow_special)
-        self._refuse(text, set(self._select(disallow_special)) - set(specials))
-        compiled = self._compiled or self._compile_for(len(text))
+        allowed = specials if disallow_special is True else ()
+        self._refuse(text, set(self._select(disallow_special)).difference(allowed))
+        compiled = self._compiled or self._compile_for(len(text), at_once=True)
         if compiled is not None:
-            ids: list[int] = compiled.encode(self._parts(text, specials))[0].tolist()
+            ids: list[int] = compiled.encode(self._parts(text, specials)).tolist()
             return ids
         return list(self._plain_ids(text_pretokens(text, self.pattern, specials)))
 
@@ -291,16 +299,21 @@ class Tokenizer:
             special_id = -1 if special is None else self._special_ids[special]
             compiled = self._compiled or self._compile_for(len(text))
             if compiled is not None:
-                yield compiled.encode([(encode_utf8(text), special_id)])[0].tolist()
+                yield compiled.encode([(encode_utf8(text), special_id)]).tolist()
                 continue
             yield self._plain_ids(text_pretokens(text, self.pattern))
             if special is not None:
                 yield (special_id,)
 
-    def _compile_for(self, n_bytes: int) -> CompiledEncoder | None:
-        """Return the compiled encoder once enough text has gone by that it pays."""
+    def _compile_for(self, n_bytes: int, *, at_once: bool = False) -> CompiledEncoder | None:
+        """Return the compiled encoder once enough text has gone by that it pays.
+
+        For a short text that is wanted at once, nothing is compiled.
+        """
         self._n_plain_bytes += n_bytes
         if self._stays_plain or not is_worth_while(self._n_plain_bytes):
+            return None
+        if at_once and n_bytes <= AT_ONCE_BYTES and would_wait():
             return None
         with self._lock:
             if self._compiled is None:

@@ -1,8 +1,8 @@
 """The compiled encoder of one tokenizer: when it is worth while, and its use by several threads.
 
 Up to `WARM_BYTES` of text are encoded in plain Python, which needs nothing to be loaded, and up to
-`COLD_BYTES` where the kernels have not been compiled on this machine yet. A single text of 64 kB
-therefore never waits for a compiler; a corpus does once.
+`COLD_BYTES` where the kernels have not been compiled on this machine yet. A single text of
+`AT_ONCE_BYTES` never waits for a compiler, however many there are; a corpus does once.
 """
 
 import functools
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MODULE: Final = "lmcore.tokenizer.kernels.encode"
 WARM_BYTES: Final = 1 << 22
 COLD_BYTES: Final = 1 << 23
+AT_ONCE_BYTES: Final = 1 << 16
 LOADED_BYTES: Final = 1 << 30
 """Address space that numba and LLVM are given to load in; they map some 0.5 GB."""
 BATCH_CHARS: Final = 1 << 20
@@ -37,9 +38,14 @@ def is_worth_while(n_bytes: int) -> bool:
     """Return whether kernels should be used once so much text has been, or is to be, dealt with."""
     if n_bytes <= WARM_BYTES or not compiling.is_installed():
         return False
-    if n_bytes <= COLD_BYTES and not compiling.is_compiled(_MODULE):
+    if n_bytes <= COLD_BYTES and would_wait():
         return False
     return _has_room()
+
+
+def would_wait() -> bool:
+    """Return whether the encoder's kernels have to be compiled before they can be used."""
+    return not compiling.is_compiled(_MODULE)
 
 
 def _has_room() -> bool:
@@ -86,12 +92,10 @@ class CompiledEncoder:
             with self._lock:
                 self._idle.append(encoder)
 
-    def encode(self, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids of the parts (uint32) and how many ids there are up to each one's end."""
-        if not parts:
-            return np.zeros(0, np.uint32), np.zeros(0, np.int64)
+    def encode(self, parts: Iterable[Part]) -> np.ndarray:
+        """Return the ids of the parts (uint32), one after another."""
         with self.encoder() as encoder:
-            return encoder.encode(parts)
+            return encoder.encode(parts)[0].copy()
 
     def encode_all(
         self, texts: Iterable[str], to_parts: Callable[[str], Sequence[Part]], workers: int
@@ -118,11 +122,20 @@ class CompiledEncoder:
     def _encode_batch(
         self, to_parts: Callable[[str], Sequence[Part]], texts: list[str]
     ) -> list[np.ndarray]:
-        parts = [to_parts(text) for text in texts]
-        ids, marks = self.encode([part for text in parts for part in text])
-        last = np.cumsum([len(text) for text in parts]) - 1
-        ends = [0, *marks[last].tolist()]
-        return [ids[a:b] for a, b in pairwise(ends)]
+        last: list[int] = []  # part of each text
+
+        def parts() -> Iterator[Part]:  # one text at a time, so that they share their memory
+            n_parts = 0
+            for text in texts:
+                found = to_parts(text)
+                n_parts += len(found)
+                last.append(n_parts - 1)
+                yield from found
+
+        with self.encoder() as encoder:
+            ids, marks = encoder.encode(parts())
+            ids = ids.copy()
+        return [ids[a:b] for a, b in pairwise([0, *marks[last].tolist()])]
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:

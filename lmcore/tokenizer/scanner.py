@@ -70,9 +70,9 @@ def _common_beginning(tokens: tuple[bytes, ...]) -> bytes:
     return first[:n_same]
 
 
-def make_scanner(pattern: str) -> "Scanner | RegexScanner":
-    """Return what finds the pre-tokens of a pattern."""
-    return RegexScanner(pattern) if pattern.startswith(CUSTOM) else Scanner(pattern)
+def make_scanner(pattern: str, n_ends: int = ENDS) -> "Scanner | RegexScanner":
+    """Return what finds the pre-tokens of a pattern, with room for so many at a time."""
+    return RegexScanner(pattern) if pattern.startswith(CUSTOM) else Scanner(pattern, n_ends)
 
 
 class RegexScanner:
@@ -96,11 +96,11 @@ class RegexScanner:
 class Scanner:
     """Finds the ends of pre-tokens, so many at a time, in arrays that are used again."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, n_ends: int = ENDS) -> None:
         self._kernel, self._variant = SCANNERS[pattern]
         self._flags = character_flags()
         self._cursor = np.zeros(2, np.int64)
-        self.ends = np.empty(ENDS, np.int64)
+        self.ends = np.empty(n_ends, np.int64)
 
     def scan(self, block: np.ndarray, segments: np.ndarray) -> Iterator[int]:
         """Yield how many of `self.ends` are filled, in order, until the segments are used up."""

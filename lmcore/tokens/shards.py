@@ -117,7 +117,7 @@ def write_shards(
         "dtype": dtype.name,
         "vocab_size": tokenizer.vocab_size,
         "eot_id": tokenizer.eot_id,
-        "splits": {split: _summary(split, rows) for split in SPLITS},
+        "splits": {split: summarise(split, rows) for split in SPLITS},
     }
     write_file(out_dir / FILE_NAME, (json.dumps(content, indent=1) + "\n").encode())
     return rows
@@ -200,7 +200,7 @@ def _copy_shards(
     offset = 0
     for row in rows:
         piece = slice(offset, offset + row.length)
-        pieces.setdefault(_shard_name(row.split, row.shard), []).append(piece)
+        pieces.setdefault(shard_name(row.split, row.shard), []).append(piece)
         offset += row.length
     for name, slices in pieces.items():
         with (out_dir / name).open("wb") as file:
@@ -210,16 +210,17 @@ def _copy_shards(
             os.fsync(file.fileno())
 
 
-def _shard_name(split: str, shard: int) -> str:
+def shard_name(split: str, shard: int) -> str:
+    """Name the file of a shard."""
     return f"{split}-{shard:05d}.bin"
 
 
-def _summary(split: str, rows: list[IndexRow]) -> dict[str, object]:
+def summarise(split: str, rows: list[IndexRow]) -> dict[str, object]:
     """Return what `shards.json` says of a split."""
     mine = [row for row in rows if row.split == split]
     n_tokens: dict[str, int] = {}
     for row in mine:
-        name = _shard_name(split, row.shard)
+        name = shard_name(split, row.shard)
         n_tokens[name] = n_tokens.get(name, 0) + row.length
     return {
         "n_documents": len(mine),
@@ -238,7 +239,7 @@ class TokenShards:
     """
 
     def __init__(self, directory: Path, split: str) -> None:
-        content = _read_listing(directory)
+        content = read_listing(directory)
         if split not in content["splits"]:
             raise InputError(
                 f"found no split {split!r} in {directory}; expected one of "
@@ -282,7 +283,8 @@ class TokenShards:
         return out
 
 
-def _read_listing(directory: Path) -> dict[str, Any]:  # JSON: values of many types
+def read_listing(directory: Path) -> dict[str, Any]:  # JSON: values of many types
+    """Return what `shards.json` says; InputError where it is missing or not ours."""
     path = directory / FILE_NAME
     try:
         return _parse_listing(path.read_bytes())

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from lmcore.errors import ConfigError
+from lmcore.optim.schedule import SCHEDULES
 
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZERS = ("adamw", "sgd", "lion", "adafactor", "muon", "soap")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +17,12 @@ class TrainConfig:
     """Updates of the weights."""
     batch_size: int = 16
     """Windows in a step, over all processes."""
+    optimizer: str = "adamw"
+    """adamw, sgd, lion or adafactor for all parameters; muon or soap for the matrices of the blocks."""
+    schedule: str = "cosine"
+    """Learning rate over the steps: cosine, linear, inverse_sqrt or wsd (warm-up, stable, decay)."""
+    decay_share: float = 0.2
+    """Share of the steps in which wsd decays."""
     lr: float = 4e-3
     """Highest learning rate."""
     min_lr_ratio: float = 0.1
@@ -24,9 +32,11 @@ class TrainConfig:
     weight_decay: float = 0.1
     """Decay of the matrices per step, times the learning rate; gains do not decay."""
     beta1: float = 0.9
-    """Decay of AdamW's first moment."""
+    """Decay of the first moment (AdamW, Lion, SOAP)."""
     beta2: float = 0.95
-    """Decay of AdamW's second moment."""
+    """Decay of the second moment (AdamW, SOAP), or of Lion's momentum."""
+    momentum: float = 0.95
+    """Momentum of Muon and SGD."""
     clip_norm: float = 1.0
     """Largest norm of the gradient over all parameters."""
     eval_every: int = 50
@@ -64,11 +74,19 @@ class TrainConfig:
                 f"found train.batch_size {self.batch_size} for {self.world_size} processes; "
                 "expected a multiple; change batch_size or world_size"
             )
-        if self.precision not in PRECISIONS:
+        if self.optimizer == "soap" and self.world_size > 1:
             raise ConfigError(
-                f"found train.precision {self.precision!r}; expected one of "
-                f"{', '.join(PRECISIONS)}; choose one of these"
+                f"found train.optimizer soap with {self.world_size} processes; expected one: its "
+                "eigenvectors depend on the last bits of sums, so each number of processes would "
+                "train another model; choose muon or world_size 1"
             )
+        names = {"precision": PRECISIONS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+        for name, known in names.items():
+            if getattr(self, name) not in known:
+                raise ConfigError(
+                    f"found train.{name} {getattr(self, name)!r}; expected one of "
+                    f"{', '.join(known)}; choose one of these"
+                )
         self._check_optimizer()
 
     def _check_optimizer(self) -> None:
@@ -78,6 +96,8 @@ class TrainConfig:
             "weight_decay": (self.weight_decay >= 0.0, "0 or more"),
             "min_lr_ratio": (0.0 <= self.min_lr_ratio <= 1.0, "0 to 1"),
             "beta1": (0.0 <= self.beta1 < 1.0, "0 or more and below 1"),
+            "momentum": (0.0 <= self.momentum < 1.0, "0 or more and below 1"),
+            "decay_share": (0.0 < self.decay_share <= 1.0, "more than 0 and at most 1"),
             "beta2": (0.0 <= self.beta2 < 1.0, "0 or more and below 1"),
         }
         for name, (is_fit, expected) in fits.items():

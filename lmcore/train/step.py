@@ -17,14 +17,15 @@ from torch import Tensor
 
 from lmcore.errors import InputError
 from lmcore.model.transformer import Transformer
-from lmcore.optim.adamw import AdamW, decay_groups
+from lmcore.optim.build import build_optimizers, state_tensors
 from lmcore.optim.clipping import clip_gradients
-from lmcore.optim.schedule import cosine
+from lmcore.optim.schedule import SCHEDULES
+from lmcore.optim.sharded import scatter_like
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.shards import TokenShards
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
-from lmcore.train.world import World, gather, scatter_like
+from lmcore.train.world import World, gather
 
 _deterministic: Any = torch.utils.deterministic  # a module whose class is swapped at import
 
@@ -56,9 +57,14 @@ class Trainer:
         world.shard(self.model)
         # taken here, because FSDP puts gathered tensors in their place after an evaluation
         self.parameters = dict(self.model.named_parameters())
-        betas = (config.beta1, config.beta2)
-        groups = decay_groups(self.model, config.weight_decay)
-        self.optimizer = AdamW(groups, lr=config.lr, betas=betas)
+        self.optimizers = build_optimizers(
+            config.optimizer,
+            self.parameters,
+            lr=config.lr,
+            betas=(config.beta1, config.beta2),
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+        )
 
     @property
     def batch_tokens(self) -> int:
@@ -87,10 +93,11 @@ class Trainer:
                 f"{config.steps:,d} at lr {lr:g}; expected finite numbers; lower train.lr "
                 f"(now {config.lr:g}) or lengthen train.warmup_steps (now {config.warmup_steps:,d})"
             )
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         return StepResult(loss, lr, grad_norm)
 
     @torch.no_grad()
@@ -121,23 +128,20 @@ class Trainer:
         return {name: gather(p) for name, p in self.parameters.items()}
 
     def moments(self) -> dict[str, Tensor]:
-        """Gathers AdamW's moments as "m.<name>" and "v.<name>"; every process has to call."""
-        return {
-            f"{moment}.{name}": gather(self.optimizer.state[p][moment])
-            for name, p in self.parameters.items()
-            for moment in ("m", "v")
-        }
+        """Gathers the optimizers' state as "<slot>.<name>"; every process has to call."""
+        found = state_tensors(self.optimizers, self.parameters)
+        return {name: gather(tensor) for name, tensor in found.items()}
 
     @torch.no_grad()
     def restore(self, step: int, weights: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
         """Goes back to the state after update number `step`, from whole tensors."""
         for name, parameter in self.parameters.items():
             parameter.copy_(scatter_like(weights[name], parameter))
-            for moment in ("m", "v"):
-                whole = moments[f"{moment}.{name}"]
-                self.optimizer.state[parameter][moment].copy_(scatter_like(whole, parameter))
-        for group in self.optimizer.param_groups:
-            group["step"] = step
+        for name, tensor in state_tensors(self.optimizers, self.parameters).items():
+            tensor.copy_(scatter_like(moments[name], tensor))
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["step"] = step
 
     def _nats(self, batch: Int64[np.ndarray, "rows window"]) -> Tensor:
         windows = torch.from_numpy(batch)
@@ -147,12 +151,14 @@ class Trainer:
 
 def learning_rate(config: TrainConfig, step: int) -> float:
     """The learning rate of update number `step`, counted from 1."""
-    return cosine(
+    extra = {"decay_share": config.decay_share} if config.schedule == "wsd" else {}
+    return SCHEDULES[config.schedule](
         step,
         steps=config.steps,
         lr=config.lr,
         min_lr_ratio=config.min_lr_ratio,
         warmup_steps=config.warmup_steps,
+        **extra,
     )
 
 

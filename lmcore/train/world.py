@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from lmcore.model.transformer import Transformer
-from lmcore.optim.sharded import gather_whole, is_sharded
+from lmcore.optim.sharded import gather_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,3 @@ def world_from_environment() -> Iterator[World]:
 def gather(tensor: Tensor) -> Tensor:
     """The whole of a tensor that may be sharded; every process has to call."""
     return gather_whole(tensor).detach()
-
-
-def scatter_like(whole: Tensor, parameter: nn.Parameter) -> Tensor:
-    """A whole tensor laid out as the parameter is; every process has to call."""
-    if not is_sharded(parameter):
-        return whole
-    from torch.distributed.tensor import DTensor, distribute_tensor
-
-    assert isinstance(parameter, DTensor)
-    return distribute_tensor(whole, parameter.device_mesh, parameter.placements)

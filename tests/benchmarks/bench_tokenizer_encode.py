@@ -5,7 +5,8 @@ CPU seconds, for all documents of the corpus one after another, ids as arrays, c
 tiktoken, which keeps no cache to fill, gets the first 10 MB, and so do we for that comparison.
 The scan that pre-tokenising is compared with sums the same buffer in a compiled loop, a byte at a
 time; the same sum in vector instructions is shown beside it. Two cores are wall time, so they
-mean something on an idle machine only.
+mean something on an idle machine only: one thread, two threads and, as what the machine allows,
+two processes of one thread take turns, each over the corpus twice, cold; a ratio is that of a turn.
 
     make bench-tokenizer-encode
 """
@@ -15,12 +16,17 @@ import functools
 import gzip
 import hashlib
 import json
+import multiprocessing
 import statistics
 import sys
 import time
 from pathlib import Path
 
 SPECIAL = "<|endoftext|>"
+CORE_TURNS = 9
+"""Turns that compare cores, and one before them that is thrown away."""
+CORE_PASSES = 2
+"""Times that a turn encodes the corpus, with an empty cache each: over 2 s in one thread."""
 
 
 def _documents(path):
@@ -44,18 +50,76 @@ def _gpt2():
     return from_gpt2_files(text / "gpt2_vocab.json.gz", text / "gpt2_merges.txt.gz")
 
 
-def _ours(path, workers=1, *, wall=False):
+def _cold():
+    """Return a tokenizer that has seen no text, with its kernels loaded."""
+    tokenizer = _gpt2()
+    tokenizer.warm_up()
+    return tokenizer
+
+
+def _ours(path):
     documents = _documents(path)
     n_bytes = path.stat().st_size
-    tokenizer = _gpt2()
-    tokenizer.warm_up()
-    next(iter(tokenizer.encode_batch(["a b"], workers=1)))  # loads the kernels
-    tokenizer = _gpt2()
-    tokenizer.warm_up()
-    clock = time.perf_counter if wall else time.process_time
-    started = clock()
-    arrays = list(tokenizer.encode_batch(documents, workers=workers))
-    return _result(clock() - started, arrays, n_bytes)
+    next(iter(_cold().encode_batch(["a b"], workers=1)))  # loads the kernels
+    tokenizer = _cold()
+    started = time.process_time()
+    arrays = list(tokenizer.encode_batch(documents, workers=1))
+    return _result(time.process_time() - started, arrays, n_bytes)
+
+
+def _encode_when_told(pipe, path):
+    """Encode on as many threads as the pipe says, again and again, until it says 0."""
+    documents, n_bytes = _documents(path), path.stat().st_size
+    while n_threads := pipe.recv():
+        tokenizers = [_cold() for _ in range(CORE_PASSES)]
+        pipe.send("ready")
+        pipe.recv()
+        started = time.perf_counter()
+        for tokenizer in tokenizers:
+            arrays = list(tokenizer.encode_batch(documents, workers=n_threads))
+        seconds = time.perf_counter() - started
+        pipe.send(_result(seconds, arrays, CORE_PASSES * n_bytes))
+        del arrays, tokenizer, tokenizers
+
+
+def _rate(pipes, n_threads, hashes):
+    """Return the MB/s of all who are told, together; they begin at the same time."""
+    for pipe in pipes:
+        pipe.send(n_threads)
+    assert [pipe.recv() for pipe in pipes] == ["ready"] * len(pipes)
+    for pipe in pipes:
+        pipe.send("go")
+    results = [pipe.recv() for pipe in pipes]
+    hashes.update(result["ids"] for result in results)
+    return len(pipes) * min(result["rate"] for result in results)
+
+
+def _cores(path):
+    """Return MB/s of each way to use two cores, turn by turn, and the hashes of the ids."""
+    context = multiprocessing.get_context("spawn")
+    pairs = [context.Pipe() for _ in range(2)]
+    processes = [
+        context.Process(target=_encode_when_told, args=(theirs, path), daemon=True)
+        for _, theirs in pairs
+    ]
+    for process in processes:
+        process.start()
+    first, second = (ours for ours, _ in pairs)
+    ways = {
+        "one thread": ([first], 1),
+        "two threads": ([first], 2),
+        "two processes": ([first, second], 1),
+    }
+    rates, hashes = {way: [] for way in ways}, set()
+    for turn in range(CORE_TURNS + 1):
+        for way in ways if turn % 2 else reversed(ways):
+            rate = _rate(*ways[way], hashes)
+            if turn:
+                rates[way].append(rate)
+    for pipe, process in zip((first, second), processes, strict=True):
+        pipe.send(0)
+        process.join()
+    return {"rates": rates, "ids": sorted(hashes)}
 
 
 def _ranks(folder):
@@ -178,8 +242,7 @@ def _scans(path):
 def _child(kind, path, folder):
     runs = {
         "ours": lambda: _ours(path),
-        "ours-1-core": lambda: _ours(path, wall=True),
-        "ours-2-cores": lambda: _ours(path, 2, wall=True),
+        "cores": lambda: _cores(path),
         "gigatoken": lambda: _gigatoken(path, folder),
         "tiktoken": lambda: _tiktoken(path, folder),
         "scans": lambda: _scans(path),
@@ -211,9 +274,12 @@ def main():
         run("gigatoken", corpus)
         run("ours", sample, "ours, 10 MB")
         run("tiktoken", sample)
-        run("ours-1-core", corpus)
-        run("ours-2-cores", corpus)
     scans = corpora.measure(script, "scans", corpus, text, peer=False)
+    cores = corpora.measure(script, "cores", corpus, text, peer=False)
+    rates = cores["rates"]
+
+    def times_one(way):
+        return [rate / one for rate, one in zip(rates[way], rates["one thread"], strict=True)]
 
     def median(kind):
         return statistics.median(result["rate"] for result in found[kind])
@@ -224,7 +290,14 @@ def main():
     print("\n| scan | MB/s |\n|---|---|")
     for name, rate in scans.items():
         print(f"| {name} | {rate:,.0f} |")
-    equal = {found[kind][0]["ids"] for kind in ("ours", "gigatoken")}
+    print(
+        "\n| on two cores | MB/s of wall time | times one thread, each turn | median |\n|---|---|---|---|"
+    )
+    for way, values in rates.items():
+        turns = ", ".join(f"{ratio:.2f}" for ratio in times_one(way))
+        ratio = statistics.median(times_one(way))
+        print(f"| {way} | {statistics.median(values):.1f} | {turns} | {ratio:.2f} |")
+    equal = {found[kind][0]["ids"] for kind in ("ours", "gigatoken")} | set(cores["ids"])
     equal_sample = {found[kind][0]["ids"] for kind in ("ours, 10 MB", "tiktoken")}
     print(f"ids equal to gigatoken's: {len(equal) == 1}, to tiktoken's: {len(equal_sample) == 1}")
     keys = {
@@ -233,7 +306,7 @@ def main():
     }
     keys["encode_vs_tiktoken"] = median("ours, 10 MB") / median("tiktoken")
     keys["encode_vs_gigatoken"] = median("ours") / median("gigatoken")
-    keys["encode_2core_speedup"] = median("ours-2-cores") / median("ours-1-core")
+    keys["encode_2core_speedup"] = statistics.median(times_one("two threads"))
     print(json.dumps({key: round(value, 3) for key, value in keys.items()}))
 
 

@@ -45,7 +45,7 @@ def _pages():
     from lmcore.crawl.config import ExtractConfig
     from lmcore.crawl.extract import extract_archive
 
-    config = ExtractConfig(extractor="resiliparse")
+    config = ExtractConfig(tier="fast")
     for path in sorted((DATA / "webpages" / "crawl-data").rglob("*.warc.gz")):
         for record in extract_archive(path, path.name, config):
             if record.text:

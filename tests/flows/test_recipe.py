@@ -41,7 +41,7 @@ def test_override_takes_paths_globs_and_lists(override, expected):
         ("pretrain.steps=0", "at least 1"),
         ("compression.max_bytes=0", "max_bytes 0, .*at least 1"),
         ("steps=5", "expected section.key=value"),
-        ("extract.extractor=readability", "trafilatura"),
+        ("extract.tier=readability", "precise"),
     ],
 )
 def test_wrong_override_says_where_and_what(override, message):

@@ -6,8 +6,13 @@ import subprocess
 import time
 
 import pytest
+import torch
 from commands import ask, c2m
 
+from lmcore.model.files import load_model
+from lmcore.model.huggingface import read_huggingface
+from lmcore.tokenizer import formats
+from tasks.generation import model_folders
 from warehouse import runs
 from warehouse.store import Store
 
@@ -184,6 +189,21 @@ def test_generate_answers_from_every_model(smoke):
     for model in ("base", "sft", "dpo", "grpo"):
         done = c2m(store, "generate", "What is 2 + 3?", "--model", model, "--tokens", "5")
         assert done.returncode == 0, done.stderr
+
+
+def test_export_writes_what_is_read_again_with_equal_logits(smoke, tmp_path):
+    store, _, _ = smoke
+    for model in ("base", "grpo"):
+        out = tmp_path / model
+        done = c2m(store, "export", model, "--output", str(out))
+        assert done.returncode == 0, done.stderr
+        ours = load_model(model_folders(Store(store), model)[0])
+        ids = torch.arange(20)[None]
+        torch.testing.assert_close(read_huggingface(out)(ids), ours(ids))
+        assert formats.read_huggingface(out).chat_template
+    again = c2m(store, "export", "base", "--output", str(out))
+    assert again.returncode == 2
+    assert "not an empty folder" in again.stderr
 
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n"

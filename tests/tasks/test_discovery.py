@@ -154,3 +154,13 @@ def test_labels_folder_without_parquet_is_refused(store, tmp_path):
     touch(tmp_path / "labels" / "notes.txt")
     with pytest.raises(InputError, match="no Parquet file for curate.labels"):
         discover(store, warcs=[], labels=str(tmp_path / "labels"), lid_model="")
+
+
+def test_evaluation_sets_are_files_of_a_known_form(tmp_path):
+    store = Store(tmp_path / "store")
+    for name in ("quiz.jsonl", "exam.parquet", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    found = discover(store, warcs=[], labels="", lid_model="", evaluation_sets=[str(tmp_path)])
+    assert [source.name for source in found.evaluation_sets] == ["exam.parquet", "quiz.jsonl"]
+    with pytest.raises(InputError, match=r"decontaminate.sets"):
+        discover(store, warcs=[], labels="", lid_model="", evaluation_sets=[str(tmp_path / "notes.txt")])  # fmt: skip

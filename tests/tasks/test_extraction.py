@@ -35,7 +35,7 @@ def to_record(number, block=PAGE, *, kind="response", length=None):
 def make_job(folder, path, content=""):
     for name in ("out", "work"):
         (folder / name).mkdir(parents=True)
-    config = {"extract": {"extractor": "resiliparse"}, "file": path.name}
+    config = {"extract": {"tier": "fast"}, "file": path.name}
     source = content or hash_file(path)
     return Job(
         JobSpec(

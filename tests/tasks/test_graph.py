@@ -25,8 +25,54 @@ def test_every_step_comes_after_those_it_waits_for():
         seen.add(step.name)
 
 
+MIXED = "mix.by=['language']"
+LEARNT = (MIXED, "mix.learn=true", "mix.n_proxies=3")
+SETS = Sources(evaluation_sets=(Source("quiz.jsonl", "dd", "/q/quiz.jsonl"),))
+
+
 def test_every_stage_occurs_in_the_journey():
-    assert {step.stage.name for step in steps_of()} == set(STAGES)
+    assert {step.stage.name for step in steps_of(*LEARNT, sources=SETS)} == set(STAGES)
+
+
+def test_models_are_trained_on_the_mixture_and_measured_on_what_was_held_out():
+    steps = {step.name: step for step in steps_of(MIXED)}
+    readers = {name for name, step in steps.items() if "mix" in step.upstream()}
+    sweeps = {name for name in steps if name.startswith("sweep/")}
+    assert readers == {"pretrain", "evaluate", "report", *sweeps}
+    assert "tokens" in steps["evaluate"].upstream()
+    assert "mix" not in {step.name for step in steps_of()}
+
+
+def test_small_models_teach_the_mixture_and_more_of_them_leave_the_others_as_they_are():
+    steps = {step.name: step for step in steps_of(*LEARNT)}
+    proxies = [name for name in steps if name.startswith("mix_proxy/")]
+    assert proxies == ["mix_proxy/000", "mix_proxy/001", "mix_proxy/002"]
+    assert set(proxies) < set(steps["mix_fit"].upstream())
+    assert "mix_fit" in steps["mix"].upstream()
+    more = {step.name: step for step in steps_of(*LEARNT[:2], "mix.n_proxies=5")}
+    assert [more[name] for name in proxies] == [steps[name] for name in proxies]
+
+
+def test_evaluation_sets_are_looked_for_before_anything_is_learnt():
+    plain = {step.name: step for step in steps_of()}
+    searched = {step.name: step for step in steps_of(sources=SETS)}
+    assert searched.keys() - plain.keys() == {"decontaminate"}
+    readers = {name for name, step in searched.items() if "decontaminate" in step.upstream()}
+    assert readers == {"tokenizer", "tokens", "compression", "evaluate", "report"}
+    for name in readers - {"report"}:
+        assert searched[name].config == plain[name].config
+        assert searched[name].inputs | {"decontaminated": ()} == plain[name].inputs
+
+
+def test_evaluation_sets_are_identity_by_name_and_place_is_not():
+    def config(name, path):
+        sources = Sources(evaluation_sets=(Source(name, "dd", path),))
+        found = steps_of(f"decontaminate.sets=['{path}']", sources=sources)
+        return {step.name: step.config for step in found}
+
+    here = config("quiz.jsonl", "/q/quiz.jsonl")
+    assert here == config("quiz.jsonl", "/elsewhere/quiz.jsonl")
+    assert here["decontaminate"] != config("other.jsonl", "/q/quiz.jsonl")["decontaminate"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +104,12 @@ def test_override_changes_only_the_configuration_it_belongs_to(override, changed
 
 def test_curation_fields_are_partitioned():
     fields = {field.name for field in dataclasses.fields(CurateConfig)}
-    parts = [CLASSIFIER_FIELDS, ANNOTATION_FIELDS, DECISION_FIELDS, ("labels", "lid_model")]
+    parts = [
+        CLASSIFIER_FIELDS,
+        ANNOTATION_FIELDS,
+        DECISION_FIELDS,
+        ("labels", "lid_model", "lists"),
+    ]
     assert sorted(name for part in parts for name in part) == sorted(fields)
 
 

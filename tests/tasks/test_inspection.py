@@ -61,6 +61,9 @@ def test_column_shown_decides_at_the_threshold_shown(reason):
         ("c4_empty", {"n_lines_removed": 7, "n_lines": 7}, None),
         ("c4_lorem_ipsum", {"has_lorem_ipsum": True}, ("curate.c4_reject_lorem_ipsum", True)),
         ("c4_curly_bracket", {"has_curly_bracket": True}, ("curate.c4_reject_curly_bracket", True)),
+        ("url_domain", {"url_block": "domain"}, ("curate.url_reject_blocked", True)),
+        ("url_subdomain", {"url_block": "subdomain"}, ("curate.url_reject_blocked", True)),
+        ("url_address", {"url_block": "address"}, ("curate.url_reject_blocked", True)),
     ],
 )
 def test_columns_shown_without_a_number_to_compare_with_decide(reason, values, threshold):
@@ -71,6 +74,7 @@ def test_columns_shown_without_a_number_to_compare_with_decide(reason, values, t
 
 def test_every_reason_is_tested_in_one_of_the_two_ways():
     others = {"language", "c4_empty", "c4_lorem_ipsum", "c4_curly_bracket"}
+    others |= {"url_domain", "url_subdomain", "url_address"}
     assert {reason for reason in REASONS if is_number(reason)} == set(REASONS) - others
 
 

@@ -83,7 +83,15 @@ def test_render_funnel_shows_the_counts_of_the_rows(page):
         r"<tr><td>(\w+)</td>.*?</tr>",
         page[page.index('id="funnel"') : page.index('id="rejections"')],
     )
-    assert rows == ["extract", "annotate", "decide", "deduplicate", "tokens"]
+    assert rows == [
+        "extract",
+        "annotate",
+        "decide",
+        "deduplicate",
+        "decontaminate",
+        "tokens",
+        "mix",
+    ]
     assert re.search(r'<td>extract</td>.*?>60</td><td class="n">42</td><td class="n">18</td>', page)
 
 

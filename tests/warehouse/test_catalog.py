@@ -147,7 +147,7 @@ def test_accounting_recounted_from_rows_equals_the_manifests(connection):
         for stage, *counts in rows_of(connection, "SELECT * EXCLUDE (run_id) FROM accounting")
     }
     assert found == {"extract": [60, 42, 18], "annotate": [42, 42, 0], "decide": [42, 30, 12], "deduplicate": [30, 23, 7],
-                     "tokens": [23, 23, 0]}  # fmt: skip
+                     "decontaminate": [23, 23, 0], "tokens": [23, 23, 0], "mix": [20, 20, 0]}  # fmt: skip
     stated = rows_of(
         connection,
         "SELECT kind, sum(rows_in)::BIGINT, sum(rows_kept)::BIGINT, sum(rows_rejected)::BIGINT FROM artifacts "

@@ -41,7 +41,9 @@ def test_draw_of_all_gives_each_document_once_on_its_side(connection, stage):
         "extract": ("records", "record_id", "outcome = 'page'"),
         "annotate": ("scores", "doc_id", "true"),
         "decide": ("decisions", "doc_id", "outcome = 'kept'"),
+        "decontaminate": ("decontamination_outcomes", "doc_id", "outcome = 'kept'"),
         "tokens": ("shards", "doc_id", "true"),
+        "mix": ("mixed_documents", "doc_id", "true"),
     }
     table, column, condition = outcomes[stage]
     rows = query(connection, f"SELECT {column}, {condition} FROM {table}")[1]

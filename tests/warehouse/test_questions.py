@@ -49,7 +49,8 @@ def test_named_unknown_question_names_the_nearest():
 def test_funnel_counts_each_stage_in_order(connection):
     rows = ask(connection, "funnel")
     assert [(found["stage"], found["rows_in"], found["rows_kept"]) for found in rows] == [
-        ("extract", 60, 42), ("annotate", 42, 42), ("decide", 42, 30), ("deduplicate", 30, 23), ("tokens", 23, 23)
+        ("extract", 60, 42), ("annotate", 42, 42), ("decide", 42, 30), ("deduplicate", 30, 23),
+        ("decontaminate", 23, 23), ("tokens", 23, 23), ("mix", 20, 20),
     ]  # fmt: skip
 
 

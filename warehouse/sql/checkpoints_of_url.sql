@@ -21,5 +21,5 @@ SELECT a.kind, a.name, a.key, t.doc_id, t.first_step, s.shard, s.start, s.length
     t.tokens_key, a.created
 FROM trained AS t
 JOIN artifacts AS a ON a.key = t.key
-JOIN all_shards AS s ON s.artifact = t.tokens_key AND s.doc_id = t.doc_id
+JOIN places AS s ON s.tokens_key = t.tokens_key AND s.doc_id = t.doc_id AND s.copy = 0
 ORDER BY a.kind, a.name, a.key, s.shard, s.start

@@ -21,6 +21,7 @@ seen AS (
 SELECT DISTINCT r.url, e.doc_id, r.warc_file, r.warc_offset, s.shard, s.start,
     s.length AS n_tokens, e.n_reads, e.first_step, e.tokens_key
 FROM seen AS e
-JOIN all_shards AS s ON s.artifact = e.tokens_key AND s.doc_id = e.doc_id AND s.split = 'train'
+JOIN places AS s ON s.tokens_key = e.tokens_key AND s.doc_id = e.doc_id AND s.copy = 0
+    AND s.split = 'train'
 JOIN all_records AS r ON r.record_id = e.doc_id AND r.artifact IN (SELECT key FROM ancestors)
 ORDER BY e.tokens_key, s.shard, s.start, r.url;

@@ -44,7 +44,7 @@ def test_decode_page_declared_charset_is_used(name, where):
         "meta": f"<meta charset='{name}'>",
         "http-equiv": f'<META http-equiv="Content-Type" content="text/html; charset={name}">',
     }[where]
-    decoded, charset = decode_page(page(text, codec, head), name if where == "http" else "")
+    decoded, charset, _ = decode_page(page(text, codec, head), name if where == "http" else "")
     assert text in decoded
     assert charset == name
 
@@ -55,7 +55,7 @@ def test_decode_page_declared_charset_is_used(name, where):
 @pytest.mark.parametrize("declared", ["", "utf-8", "iso-8859-1", "no-such-charset"])
 def test_decode_page_wrong_or_missing_declaration_is_overruled_by_the_bytes(name, declared):
     codec, text = TEXTS[name]
-    decoded, charset = decode_page(page(text * 3, codec), declared)
+    decoded, charset, _ = decode_page(page(text * 3, codec), declared)
     assert text in decoded
     assert charset == name
 
@@ -63,7 +63,7 @@ def test_decode_page_wrong_or_missing_declaration_is_overruled_by_the_bytes(name
 @pytest.mark.parametrize("declared", ["utf-8", "shift_jis", ""])
 def test_decode_page_western_text_is_found_under_wrong_declarations(declared):
     codec, text = TEXTS["windows-1252"]
-    decoded, charset = decode_page(page(text * 3, codec), declared)
+    decoded, charset, _ = decode_page(page(text * 3, codec), declared)
     assert text in decoded
     assert charset == "windows-1252"
 
@@ -78,7 +78,9 @@ def test_decode_page_western_text_is_found_under_wrong_declarations(declared):
 )
 def test_decode_page_byte_order_mark_beats_every_declaration(bom, codec, name):
     text = TEXTS["utf-8"][1]
-    decoded, charset = decode_page(bom + page(text, codec, "<meta charset=koi8-r>"), "windows-1251")
+    decoded, charset, _ = decode_page(
+        bom + page(text, codec, "<meta charset=koi8-r>"), "windows-1251"
+    )
     assert text in decoded
     assert not decoded.startswith("\ufeff")
     assert charset == name
@@ -93,7 +95,7 @@ def test_decode_page_http_beats_meta_where_both_can_be():
 
 def test_decode_page_utf16_without_mark_needs_its_declaration():
     text = TEXTS["windows-1251"][1]
-    decoded, charset = decode_page(page(text, "utf-16-le"), "utf-16")
+    decoded, charset, _ = decode_page(page(text, "utf-16-le"), "utf-16")
     assert text in decoded
     assert charset == "utf-16le"
 
@@ -106,7 +108,7 @@ def test_decode_page_utf16_in_meta_means_utf8():
 
 def test_decode_page_one_bad_byte_in_utf8_is_not_guessed_again():
     body = page(TEXTS["utf-8"][1], "utf-8").replace(b"mehr", b"me\xe9hr")
-    decoded, charset = decode_page(body, "utf-8")
+    decoded, charset, _ = decode_page(body, "utf-8")
     assert charset == "utf-8"
     assert decoded.count("\ufffd") == 1
 
@@ -144,5 +146,5 @@ def test_replacement_rate_counts_what_is_no_text():
 
 
 def _decoded(body: bytes) -> tuple[str, bytes, str]:
-    text, charset = decode_page(body)
+    text, charset, _ = decode_page(body)
     return text, body, charset

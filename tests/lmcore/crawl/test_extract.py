@@ -7,12 +7,14 @@ from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.extract import Tally, extract_archive
 from lmcore.crawl.record import OUTCOMES, Record, hash_id
 
-CONFIG = ExtractConfig(extractor="resiliparse", max_page_bytes=200_000, page_seconds=5.0)
+CONFIG = ExtractConfig(tier="fast", max_page_bytes=200_000, page_seconds=5.0, respect_opt_out=True)
 WORDS = " ".join(f"word{i}" for i in range(100))
 HTML = f"<html><head><title>T</title></head><body><p>{WORDS}.</p></body></html>".encode()
 FIELDS = [
     *("record_id", "warc_file", "warc_offset", "warc_length", "record_type", "url", "date"),
-    *("http_status", "mime", "payload_digest", "charset", "title", "outcome", "text"),
+    *("http_status", "mime", "payload_digest", "charset", "charset_source", "page_type", "tier"),
+    *("title", "author", "published", "licence", "canonical_url", "n_links", "outlinks"),
+    *("opt_out", "outcome", "text"),
 ]
 
 
@@ -95,6 +97,16 @@ CASES = {
     ],
     "bad_charset": [(http(b"<p>" + bytes(range(256)) * 20), {})],
     "too_deep": [(http(b"<div>" * 5000), {})],
+    "bad_pdf": [
+        (http(b"%PDF-1.4 cut off", mime="application/pdf"), {}),
+        (http(b"%PDF-1.4 cut off", mime=""), {}),
+        (b"%PDF-1.4 cut off", {"kind": "resource", "mime": "application/pdf"}),
+    ],
+    "opt_out": [
+        (http(HTML, "200 OK", "text/html", "X-Robots-Tag: nofollow\r\nX-Robots-Tag: noai"), {}),
+        (http(HTML, "200 OK", "text/html", "TDM-Reservation: 1"), {}),
+        (http(b'<meta name="robots" content="noindex">' + HTML), {}),
+    ],
     "no_text": [(http(b"<html><body><div id=root></div></body></html>"), {})],
     "truncated_record": [(http(HTML), {"length": 9999})],
     "malformed_record": [(http(HTML), {"length": 50}), (http(HTML), {"length": "many"})],
@@ -125,7 +137,12 @@ def test_record_has_the_fields_of_the_table_in_order():
 
 def test_extract_archive_every_record_has_its_one_outcome(archive, rows):
     assert [row.outcome for row in rows] == archive[1]
-    assert set(archive[1]) == set(OUTCOMES) - {"timeout", "extractor_error", "unreadable_file"}
+    assert set(archive[1]) == set(OUTCOMES) - {
+        "timeout",
+        "extractor_error",
+        "unreadable_file",
+        "encrypted_pdf",
+    }
 
 
 def test_extract_archive_text_stands_exactly_where_the_outcome_is_page(rows):
@@ -221,7 +238,7 @@ def test_extract_archive_page_that_hangs_is_timeout_and_neighbours_are_kept(reco
     path.write_bytes(
         pack("gz", [record(i, http(body)) for i, body in enumerate([HTML, slow, HTML])])
     )
-    config = ExtractConfig(extractor="trafilatura", page_seconds=0.3)
+    config = ExtractConfig(tier="precise", page_seconds=0.3)
     assert [row.outcome for row in extract_archive(path, "a", config)] == [
         "page",
         "timeout",

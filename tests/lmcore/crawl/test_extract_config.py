@@ -7,7 +7,11 @@ from lmcore.errors import ConfigError
 @pytest.mark.parametrize(
     "field",
     [
-        {"extractor": "beautiful"},
+        {"tier": "beautiful"},
+        {"forum_tier": "quick"},
+        {"page_memory_bytes": 1 << 20},
+        {"max_pdf_pages": 0},
+        {"max_outlinks": -1},
         {"page_seconds": 0.0},
         {"max_page_bytes": 0},
         {"max_depth": -1},

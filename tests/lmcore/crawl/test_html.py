@@ -2,7 +2,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lmcore.crawl.config import ExtractConfig
+from lmcore.crawl.config import TIERS, ExtractConfig
 from lmcore.crawl.html import extract_page, is_deeper
 
 SENTENCES = " ".join(
@@ -16,7 +16,7 @@ ARTICLE = f"""<!DOCTYPE html><html lang="en"><head><title>  The
 <p>{SENTENCES}</p></article>
 <section id="comments" class="comments"><h3>Comments</h3><p class="comment">First! says a visitor.</p></section>
 <footer>Copyright nobody</footer><script>var secret = "<p>hidden</p>";</script></body></html>"""
-CONFIGS = {name: ExtractConfig(extractor=name) for name in ("trafilatura", "resiliparse")}
+CONFIGS = {tier: ExtractConfig(tier=tier) for tier in TIERS}
 
 
 class _Depth(HTMLParser):
@@ -75,25 +75,26 @@ def test_is_deeper_agrees_with_a_parser(name):
         assert is_deeper(PAGES[name], depth) is (reference.deepest > depth)
 
 
-@pytest.mark.parametrize("extractor", CONFIGS)
-def test_extract_page_article_gives_title_and_main_text(extractor):
-    outcome, charset, title, text = extract_page(ARTICLE.encode(), "", CONFIGS[extractor])
-    assert (outcome, charset, title) == ("page", "utf-8", "The Mill & the River")
+@pytest.mark.parametrize("tier", CONFIGS)
+def test_extract_page_article_gives_title_and_main_text(tier):
+    page = extract_page(ARTICLE.encode(), "", CONFIGS[tier])
+    assert (page.outcome, page.charset, page.title) == ("page", "utf-8", "The Mill & the River")
+    text = page.text
     assert text.count(SENTENCES) == 2
     assert "Twelve tonnes" in text
     for boilerplate in ("About us", "First!", "Copyright", "hidden", "color: red"):
         assert boilerplate not in text
 
 
-@pytest.mark.parametrize("extractor", CONFIGS)
-def test_extract_page_same_page_after_others_gives_the_same_text(extractor):
-    first = extract_page(ARTICLE.encode(), "", CONFIGS[extractor])
+@pytest.mark.parametrize("tier", CONFIGS)
+def test_extract_page_same_page_after_others_gives_the_same_text(tier):
+    first = extract_page(ARTICLE.encode(), "", CONFIGS[tier])
     for i in range(3):
-        extract_page(ARTICLE.replace("river", f"river{i}").encode(), "", CONFIGS[extractor])
-    assert extract_page(ARTICLE.encode(), "", CONFIGS[extractor]) == first
+        extract_page(ARTICLE.replace("river", f"river{i}").encode(), "", CONFIGS[tier])
+    assert extract_page(ARTICLE.encode(), "", CONFIGS[tier]) == first
 
 
-@pytest.mark.parametrize("extractor", CONFIGS)
+@pytest.mark.parametrize("tier", CONFIGS)
 @pytest.mark.parametrize(
     "body",
     [
@@ -104,49 +105,42 @@ def test_extract_page_same_page_after_others_gives_the_same_text(extractor):
         b"  ",
     ],
 )
-def test_extract_page_without_text_is_no_text(extractor, body):
-    assert extract_page(body, "", CONFIGS[extractor])[0] == "no_text"
+def test_extract_page_without_text_is_no_text(tier, body):
+    assert extract_page(body, "", CONFIGS[tier]).outcome == "no_text"
 
 
 def test_extract_page_below_the_least_text_is_no_text():
-    config = ExtractConfig(extractor="resiliparse", min_text_chars=100_000)
-    assert extract_page(ARTICLE.encode(), "", config) == (
-        "no_text",
-        "utf-8",
-        "The Mill & the River",
-        "",
-    )
+    config = ExtractConfig(tier="fast", min_text_chars=100_000)
+    page = extract_page(ARTICLE.encode(), "", config)
+    assert (page.outcome, page.title, page.text) == ("no_text", "The Mill & the River", "")
 
 
 def test_extract_page_too_deep_is_rejected_before_a_parser_sees_it():
     deep = "<div>" * 20_000 + "x" + "</div>" * 20_000
-    assert extract_page(deep.encode(), "", ExtractConfig())[0] == "too_deep"
+    assert extract_page(deep.encode(), "", ExtractConfig()).outcome == "too_deep"
 
 
 def test_extract_page_noise_is_bad_charset():
     assert (
-        extract_page(b"<p>" + bytes(range(256)) * 9, "utf-8", ExtractConfig())[0] == "bad_charset"
+        extract_page(b"<p>" + bytes(range(256)) * 9, "utf-8", ExtractConfig()).outcome
+        == "bad_charset"
     )
 
 
 def test_extract_page_plain_text_stays_as_it_is():
     text = "One line.\n\n<b>not markup</b> & more"
-    assert extract_page(text.encode(), "utf-8", ExtractConfig(), is_html=False) == (
-        "page",
-        "utf-8",
-        "",
-        text,
-    )
+    page = extract_page(text.encode(), "utf-8", ExtractConfig(), kind="text")
+    assert (page.outcome, page.charset, page.text) == ("page", "utf-8", text)
 
 
-@pytest.mark.parametrize("extractor", CONFIGS)
-def test_extract_page_result_always_encodes(extractor):
+@pytest.mark.parametrize("tier", CONFIGS)
+def test_extract_page_result_always_encodes(tier):
     odd = ARTICLE.replace("mill.", "mill &#xD800; &#0; \x00 \U0001f600.")
-    config = ExtractConfig(extractor=extractor, max_replacement_rate=0.5)
-    outcome, _, title, text = extract_page(odd.encode(), "", config)
-    assert outcome == "page"
-    assert "\0" not in text
-    assert (title + text).encode().decode() == title + text
+    config = ExtractConfig(tier=tier, max_replacement_rate=0.5)
+    page = extract_page(odd.encode(), "", config)
+    assert page.outcome == "page"
+    assert "\0" not in page.text
+    assert (page.title + page.text).encode().decode() == page.title + page.text
 
 
 def _paragraphs(n):
@@ -163,8 +157,7 @@ def test_page_laid_out_by_tables_keeps_its_paragraphs():
         "<ul><li><a href='/a'>News</a></li></ul></td>"
         f"<td><h1>The keeper</h1>{_paragraphs(8)}</td></tr></table></body></html>"
     )
-    outcome, _, _, text = extract_page(page.encode(), "utf-8", ExtractConfig())
-    assert outcome == "page"
+    text = extract_page(page.encode(), "utf-8", ExtractConfig()).text
     assert "|" not in text
     assert text.count("\n") >= 7
 
@@ -172,5 +165,5 @@ def test_page_laid_out_by_tables_keeps_its_paragraphs():
 def test_table_of_data_stays_a_table():
     rows = "".join(f"<tr><td>Ship {i}</td><td>{1800 + i}</td></tr>" for i in range(5))
     page = f"<html><body><article>{_paragraphs(8)}<table>{rows}</table></article></body></html>"
-    _, _, _, text = extract_page(page.encode(), "utf-8", ExtractConfig())
+    text = extract_page(page.encode(), "utf-8", ExtractConfig()).text
     assert "| Ship 3 | 1803 |" in text

@@ -318,6 +318,34 @@ def test_read_records_mutated_files_never_raise_and_lengths_tile(records, pack, 
     assert end <= len(data)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_read_records_at_once_and_piece_by_piece_agree_on_mutated_files(records, pack, seed):
+    rng = random.Random(seed)
+    data = bytearray(pack("gz", records))
+    for _ in range(seed % 5):
+        at, span = rng.randrange(len(data)), rng.randint(1, 400)
+        data[at : at + span] = [rng.randbytes(span), b"", bytes(span), b"\x1f\x8b\x08"][
+            rng.randrange(4)
+        ]
+    pieces = list(read_records(io.BytesIO(data), max_record_bytes=CAP, at_once=False))
+    assert read(bytes(data)) == pieces
+
+
+@pytest.mark.parametrize("flags", [0, 2, 4, 8, 16, 32])
+def test_read_records_at_once_and_piece_by_piece_agree_on_gzip_headers(record, pack, flags):
+    member = pack("gz", [record(1, b"x")])
+    optional = {0: b"", 2: b"\0\0", 4: b"\2\0ab", 8: b"name\0", 16: b"note\0", 32: b""}[flags]
+    odd = member[:3] + bytes([flags]) + member[4:10] + optional + member[10:]
+    data = odd + pack("gz", [record(2, b"y")])
+    pieces = list(read_records(io.BytesIO(data), max_record_bytes=CAP, at_once=False))
+    assert read(data) == pieces
+
+
+def test_read_records_member_whose_data_look_like_a_member_is_read(record):
+    stored = gzip.compress(record(1, b"\x1f\x8b\x08" * 50), 0)
+    assert [r.problem for r in read(stored + gzip.compress(record(2, b"y")))] == ["", ""]
+
+
 def test_read_records_large_member_is_streamed_in_little_memory(record):
     packer = zlib.compressobj(1, wbits=31)
     raw = record(1, bytes(20_000_000))

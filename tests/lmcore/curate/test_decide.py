@@ -26,14 +26,30 @@ def make_row(**changes: Any) -> dict[str, Any]:
         "mean_word_length": 5.0,
         "alphabetic_words": 0.95,
         "n_stop_words": 6,
+        "n_stop_word_occurrences": 60,
         "n_sentences": 20,
         "terminal_punctuation_lines": 0.9,
     }
     return row | good | changes
 
 
+CONFIG = CurateConfig(
+    min_quality=0.5,
+    max_toxicity=0.5,
+    gopher_min_stop_word_occurrences=2,
+    c4_max_bad_word_ratio=0.01,
+    refinedweb_max_flagged_words=0.05,
+)
+"""Every rule switched on."""
+
 # reason -> (column, last value that passes, first that does not)
 LIMITS = {
+    "url_domain": ("url_block", "", "domain"),
+    "url_subdomain": ("url_block", "", "subdomain"),
+    "url_address": ("url_block", "", "address"),
+    "url_substrings": ("n_url_substrings", 0, 1),
+    "url_words": ("n_url_words", 0, 1),
+    "url_soft_words": ("n_url_soft_words", 1, 2),
     "language": ("language", "en", "de"),
     "language_score": ("language_score", 0.65, 0.6499),
     "gopher_too_few_words": ("n_words", 50, 49),
@@ -46,6 +62,7 @@ LIMITS = {
     "gopher_ellipsis_lines": ("ellipsis_lines", 0.3, 0.301),
     "gopher_alphabetic_words": ("alphabetic_words", 0.8, 0.799),
     "gopher_stop_words": ("n_stop_words", 2, 1),
+    "gopher_stop_word_occurrences": ("n_stop_word_occurrences", 2, 1),
     "gopher_duplicate_lines": ("duplicate_lines", 0.3, 0.301),
     "gopher_duplicate_paragraphs": ("duplicate_paragraphs", 0.3, 0.301),
     "gopher_duplicate_line_chars": ("duplicate_line_chars", 0.2, 0.201),
@@ -62,11 +79,13 @@ LIMITS = {
     "c4_empty": ("n_lines_removed", 9, 10),
     "c4_lorem_ipsum": ("has_lorem_ipsum", False, True),
     "c4_curly_bracket": ("has_curly_bracket", False, True),
+    "c4_bad_words": ("bad_word_ratio", 0.01, 0.011),
     "c4_too_few_sentences": ("n_sentences", 5, 4),
     "fineweb_terminal_punctuation": ("terminal_punctuation_lines", 0.12, 0.119),
     "fineweb_short_lines": ("short_lines", 0.67, 0.671),
     "fineweb_duplicate_line_chars": ("line_duplicate_chars", 0.01, 0.0101),
     "fineweb_newlines": ("newlines_per_word", 0.3, 0.301),
+    "refinedweb_flagged_words": ("flagged_words", 0.05, 0.051),
     "toxicity": ("toxicity", 0.5, 0.501),
     "quality": ("quality", 0.5, 0.499),
 }
@@ -78,20 +97,19 @@ def test_decide_limits_cover_every_reason_in_its_order() -> None:
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_decide_value_beyond_one_limit_names_that_rule(reason: str) -> None:
-    config = CurateConfig(min_quality=0.5, max_toxicity=0.5)
     column, passing, failing = LIMITS[reason]
-    assert decide(make_row(**{column: passing}), config) == KEPT
-    assert decide(make_row(**{column: failing}), config) == reason
+    assert decide(make_row(**{column: passing}), CONFIG) == KEPT
+    assert decide(make_row(**{column: failing}), CONFIG) == reason
 
 
 def test_decide_several_broken_rules_name_the_first() -> None:
     broken: dict[str, Any] = {}
     for reason in reversed(REASONS):
-        if reason == "gopher_too_many_words":
-            continue  # shares its column with the rule before
+        if reason in {"gopher_too_many_words", "url_subdomain", "url_address"}:
+            continue  # reads the column of another rule
         column, _, failing = LIMITS[reason]
         broken[column] = failing
-        assert decide(make_row(**broken), CurateConfig(min_quality=0.5, max_toxicity=0.5)) == reason
+        assert decide(make_row(**broken), CONFIG) == reason
 
 
 def test_decide_abusive_page_of_low_quality_is_rejected_as_toxic() -> None:
@@ -113,7 +131,7 @@ def test_decide_language_without_blanks_is_spared_word_lengths_and_stop_words() 
 
 def test_config_field_parts_partition_all_but_the_paths() -> None:
     parts = [*CLASSIFIER_FIELDS, *ANNOTATION_FIELDS, *DECISION_FIELDS]
-    names = {field.name for field in fields(CurateConfig)} - {"labels", "lid_model"}
+    names = {field.name for field in fields(CurateConfig)} - {"labels", "lid_model", "lists"}
     assert len(parts) == len(set(parts))
     assert set(parts) == names
 

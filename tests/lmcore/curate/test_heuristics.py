@@ -12,23 +12,18 @@ from lmcore.curate.heuristics import (
     repetition_statistics,
 )
 from lmcore.curate.line_rules import clean_lines
-from lmcore.curate.words import split_words
 
 
 def reference_repetition(text: str) -> dict[str, float]:
     """Gopher's repetition statistics by their definition, each n-gram length on its own."""
     words = text.split()
-    n_chars = len(text.strip())
+    n_chars = len(text)
     shares = {}
     for n in range(2, 11):
         grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
         if n <= 4:
-            lengths = [
-                count * len(" ".join(gram))
-                for gram, count in Counter(grams).items()
-                if count > 1 and count == max(Counter(grams).values())
-            ]
-            shares[f"top_{n}gram_chars"] = min(max(lengths, default=0) / n_chars, 1.0)
+            top, count = Counter(grams).most_common(1)[0] if grams else ((), 0)
+            shares[f"top_{n}gram_chars"] = min(count * len(" ".join(top)) / n_chars, 1.0)
             continue
         seen = set()
         repeated = i = 0
@@ -66,12 +61,32 @@ def test_repetition_statistics_repeated_lines_count_from_the_second_on() -> None
     assert statistics.duplicate_paragraph_chars == 4 / 31
 
 
+def test_repetition_statistics_blank_lines_within_a_text_are_lines() -> None:
+    statistics = repetition_statistics("\na\n \nb\n \n\nc\n")
+    assert statistics.duplicate_lines == 2 / 7  # the second " ", and what is behind the last break
+    assert statistics.duplicate_line_chars == 1 / 12
+    assert statistics.duplicate_paragraphs == 0
+
+
+def test_repetition_statistics_nothing_repeated_the_first_ngram_is_the_top_one() -> None:
+    statistics = repetition_statistics("one three five seven")
+    assert statistics.top_2gram_chars == len("one three") / 20
+    assert statistics.top_4gram_chars == 1
+    assert statistics.duplicate_5gram_chars == 0
+    assert repetition_statistics("one").top_2gram_chars == 0
+
+
+def test_repetition_statistics_equally_frequent_ngrams_the_first_counts() -> None:
+    statistics = repetition_statistics("a b x a b y long words z long words")
+    assert statistics.top_2gram_chars == 2 * len("a b") / 35
+
+
 def test_statistics_empty_or_blank_text_is_all_zero() -> None:
     for text in ("", " \n\n "):
         assert set(repetition_statistics(text)) == {0}
         assert set(quality_statistics(text, "en")) == {0}
         assert set(fineweb_statistics(text, 30)) == {0}
-        assert c4_statistics(text, text) == (0, False, False)
+        assert c4_statistics(clean_lines(text, CurateConfig())) == (0, False, False)
 
 
 def test_quality_statistics_known_text_has_known_values() -> None:
@@ -85,6 +100,12 @@ def test_quality_statistics_known_text_has_known_values() -> None:
     assert statistics.ellipsis_lines == 2 / 3
     assert statistics.alphabetic_words == 9 / 13
     assert statistics.n_stop_words == 4  # the, and, to, of: once each
+    assert quality_statistics("(to) THE The the, ...of", "en").n_stop_words == 3  # to, the, of
+
+
+def test_fineweb_statistics_quotes_end_no_line() -> None:
+    lines = ["One.", "two”", 'three"', "four…", "five።", "six? ", "(seven.)"]
+    assert fineweb_statistics("\n".join(lines), 30).terminal_punctuation_lines == 3 / 7
 
 
 def test_quality_statistics_stop_words_follow_the_language() -> None:
@@ -95,28 +116,28 @@ def test_quality_statistics_stop_words_follow_the_language() -> None:
     assert quality_statistics("老灯塔", "zh").n_stop_words == NO_STOP_WORD_LIST
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("two words", ["two", "words"]),
-        ("老灯塔 AI看守", ["老", "灯", "塔", "AI", "看", "守"]),
-        ("東京へ", ["東", "京", "へ"]),
-        ("ที่นี่", ["ที่", "นี่"]),
-        ("naïve café", ["naïve", "café"]),
-        ("", []),
-    ],
-)
-def test_split_words_scripts_without_blanks_give_characters(text: str, words: list[str]) -> None:
-    assert split_words(text) == words
-
-
 def test_c4_statistics_sentences_and_flags_are_found() -> None:
     text = 'One. Two! "Three?" Version 2.5 is out\nno full stop here\nLOREM Ipsum {'
-    statistics = c4_statistics(text, text)
+    statistics = c4_statistics(clean_lines(text, CurateConfig()))
     assert statistics.n_sentences == 6
     assert statistics.has_lorem_ipsum
     assert statistics.has_curly_bracket
-    assert c4_statistics("一。二！三？", "一。二！三？").n_sentences == 3
+    assert c4_statistics(clean_lines("一。二！三？", CurateConfig())).n_sentences == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "n_sentences"),
+    [
+        ("It ends. It goes on", 2),
+        ('It ends with "a quote"', 1),
+        ('"It ends." (It ends.) And "it ends."', 3),
+        ("It ends ... or does it?!", 2),
+        ("彼は言った。「行こう。」 はい", 3),
+        ("Version 2.5 of a.b", 1),
+    ],
+)
+def test_c4_statistics_sentences_are_ends_and_what_follows(line: str, n_sentences: int) -> None:
+    assert c4_statistics(clean_lines(line, CurateConfig())).n_sentences == n_sentences
 
 
 def test_fineweb_statistics_known_text_has_known_values() -> None:
@@ -126,53 +147,3 @@ def test_fineweb_statistics_known_text_has_known_values() -> None:
     assert statistics.short_lines == 3 / 4
     assert statistics.line_duplicate_chars == pytest.approx(10 / len(text.replace("\n", "")))
     assert statistics.newlines_per_word == 3 / 11
-
-
-KEPT_LINE = "This line holds enough words to stay."
-
-
-@pytest.mark.parametrize(
-    ("line", "is_kept"),
-    [
-        ("two words", False),
-        ("three small words", True),
-        ("Please enable JavaScript to read this page.", False),
-        ("By reading you accept our Cookie Policy today.", False),
-        ("a b " + "x" * 1001, False),
-        ("a b " + "x" * 1000, True),
-        ("老灯塔", True),
-    ],
-)
-def test_clean_lines_each_rule_removes_its_lines_only(line: str, is_kept: bool) -> None:
-    cleaned, n_removed = clean_lines(f"{KEPT_LINE}\n\n  {line}  \n{KEPT_LINE}", CurateConfig())
-    assert cleaned.split("\n") == [KEPT_LINE, *([line] if is_kept else []), KEPT_LINE]
-    assert n_removed == (not is_kept)
-
-
-def test_clean_lines_citation_marks_are_taken_out() -> None:
-    assert clean_lines("It rained [12] a lot.[citation needed][edit]", CurateConfig()) == (
-        "It rained  a lot.",
-        0,
-    )
-
-
-def test_clean_lines_switched_off_keeps_every_line() -> None:
-    config = CurateConfig(
-        c4_min_words_per_line=0, c4_drop_javascript_lines=False, c4_drop_policy_lines=False
-    )
-    text = "one\njavascript\nprivacy policy"
-    assert clean_lines(text, config) == (text, 0)
-
-
-def test_clean_lines_terminal_punctuation_demanded_removes_open_lines() -> None:
-    config = CurateConfig(c4_require_terminal_punctuation=True)
-    cleaned, n_removed = clean_lines(
-        "This one ends.\nThis one does not\nThis one trails off...", config
-    )
-    assert (cleaned, n_removed) == ("This one ends.", 2)
-
-
-def test_clean_lines_its_own_output_is_unchanged() -> None:
-    text = "\n".join([KEPT_LINE, "no", "A line [3] with a mark.", "terms of use apply here"])
-    once, _ = clean_lines(text, CurateConfig())
-    assert clean_lines(once, CurateConfig()) == (once, 0)

@@ -14,6 +14,7 @@ from lmcore.curate.pii import EMAIL_MASK, IP_MASK, PHONE_MASK, mask_emails, mask
         "x_1@d.io",
         "müller@bücher.de",
         "a" * 64 + "@example.com",
+        "a" * 500 + "@example.com",
     ],
 )
 def test_mask_emails_address_in_a_sentence_is_replaced_whole(address: str) -> None:
@@ -83,6 +84,7 @@ def test_mask_phones_other_numbers_are_left(text: str) -> None:
         ("ping 10.0.0.1:80, 255.255.255.255/32", f"ping {IP_MASK}:80, {IP_MASK}/32", 2),
         ("256.1.1.1 1.2.3 1.2.3.4.5 v1.2.3.4 01.2.3.4 1.2.3.4a", None, 0),
         ("[2001:db8::8a2e:370:7334] fe80::1:2", f"[{IP_MASK}] {IP_MASK}", 2),
+        ("fe80::1, 2001:db8::, FE80::A", f"{IP_MASK}, {IP_MASK}, {IP_MASK}", 3),
         ("6e40:4041:c617:e898:c11:40d2:c669:2eb4", IP_MASK, 1),
         ("12:30:45 std::a::b :: ::1 a::b 1:2:3:4:5:6:7", None, 0),
     ],
@@ -145,10 +147,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
-@pytest.mark.timeout(20)
-def test_mask_one_megabyte_of_hostile_text_ends(name: str) -> None:
-    """A quadratic pattern needs 10^12 steps here: hours, where the linear one takes a second."""
-    text = (HOSTILE[name] * (1_000_000 // len(HOSTILE[name]) + 1))[:1_000_000]
+@pytest.mark.timeout(60)
+def test_mask_much_hostile_text_ends(name: str) -> None:
+    """A quadratic pattern needs 10^11 steps here: many minutes, the linear one half a second."""
+    text = (HOSTILE[name] * (300_000 // len(HOSTILE[name]) + 1))[:300_000]
     for mask in (mask_emails, mask_ips, mask_phones):
         masked, count = mask(text)
         assert count == masked.count("|||") // 2

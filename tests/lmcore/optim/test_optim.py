@@ -1,3 +1,4 @@
+import itertools
 import math
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from lmcore.model.config import ModelConfig
 from lmcore.model.transformer import Transformer
 from lmcore.optim.adamw import AdamW, adamw_reference, decay_groups
 from lmcore.optim.clipping import clip_gradients
-from lmcore.optim.schedule import cosine
+from lmcore.optim.schedule import SCHEDULES, cosine, inverse_sqrt, wsd
 
 SETTINGS = {"lr": 0.01, "betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1}
 
@@ -144,3 +145,30 @@ def test_training_step_does_not_load_torchs_compiler():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_rise_to_lr_and_never_leave_their_range(name):
+    settings = {"steps": 100, "lr": 2.0, "min_lr_ratio": 0.1, "warmup_steps": 10}
+    rates = [SCHEDULES[name](step, **settings) for step in range(1, 101)]
+    assert rates[:10] == pytest.approx([0.2 * step for step in range(1, 11)])
+    assert max(rates) == 2.0
+    assert all(b <= a + 1e-12 for a, b in itertools.pairwise(rates[9:]))
+    if name != "inverse_sqrt":
+        assert rates[-1] == pytest.approx(0.2)
+
+
+def test_inverse_sqrt_falls_with_the_root_of_the_step():
+    settings = {"steps": 1, "lr": 1.0, "min_lr_ratio": 0.0, "warmup_steps": 16}
+    assert inverse_sqrt(64, **settings) == pytest.approx(0.5)
+    assert inverse_sqrt(1600, **settings) == pytest.approx(0.1)
+
+
+def test_wsd_runs_of_other_lengths_share_the_stable_part():
+    settings = {"lr": 1.0, "min_lr_ratio": 0.0, "warmup_steps": 10, "decay_share": 0.2}
+    short = [wsd(step, steps=100, **settings) for step in range(1, 101)]
+    long = [wsd(step, steps=1000, **settings) for step in range(1, 101)]
+    assert short[:80] == long[:80]
+    assert short[80] < 1.0
+    assert short[-1] == 0.0
+    assert wsd(85, steps=100, **settings) == pytest.approx(1 - math.sqrt(5 / 20))

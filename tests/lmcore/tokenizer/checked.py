@@ -41,6 +41,7 @@ def train_and_encode(state: random.Random) -> None:
     counter._FIRST_ENTRIES, counter._FIRST_ARENA, merger._FIRST_TALLY = 256, 64, 4
     counter.BLOCK_BYTES = state.choice([1, 50, 1 << 20])
     encoder.FIRST_ENTRIES, encoder.MOST_ENTRIES = 256, state.choice([256, 1024])
+    encoder.ENDS = state.choice([90, 1000])
     threshold = state.choice([1, 3, 1000])
     merger.first_threshold = lambda *_: threshold
     pattern, ties = state.choice(sorted(PATTERNS)), state.choice(TIES)
@@ -76,6 +77,7 @@ def giants() -> None:
 if __name__ == "__main__":
     assert compiling.CHECKED
     bpe.is_worth_while = compiled.is_worth_while = lambda _: True
+    bpe.would_wait = lambda: False
     train._plain_chars = lambda: -1
     shared = random.Random(8)
     giants()

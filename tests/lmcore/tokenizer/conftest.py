@@ -50,6 +50,7 @@ def choose_path(monkeypatch: pytest.MonkeyPatch) -> Chooser:
         if is_compiled:
             pytest.importorskip("numba")
         monkeypatch.setattr("lmcore.tokenizer.bpe.is_worth_while", lambda _: is_compiled)
+        monkeypatch.setattr("lmcore.tokenizer.bpe.would_wait", lambda: not is_compiled)
         monkeypatch.setattr(train, "_plain_chars", lambda: -1 if is_compiled else 1 << 62)
 
     return choose

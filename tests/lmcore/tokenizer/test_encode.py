@@ -261,6 +261,33 @@ def test_encode_disallowed_specials_refused_unless_allowed():
     assert tokenizer.encode(text, disallow_special={"<|user|>"}) == tokenizer.encode(text)
 
 
+def test_encode_allowed_and_disallowed_specials_as_tiktoken_does():
+    tiktoken = pytest.importorskip("tiktoken")
+    tokenizer = tokenizer_of("gpt2")
+    special_ids = {special: tokenizer.token_id(special) for special in SPECIAL_TOKENS}
+    ranks = {t: i for i, t in tokenizer.vocab.items() if i not in special_ids.values()}
+    peer = tiktoken.Encoding(
+        "ours", pat_str=PATTERNS["gpt2"], mergeable_ranks=ranks, special_tokens=special_ids
+    )
+    one, two = "<|user|>", "<|end|>"
+    choices = [(False, set()), ({one}, {one}), ({one, two}, {one, two}), (True, "all")]
+    n_refused = 0
+    for text in ("plain", f"a{one}b", f"a {two}{one} b", f"<|{one}", "<|endoftext|>x"):
+        for allow, allowed in choices:
+            for disallow, disallowed in choices:
+                try:
+                    expected = peer.encode(
+                        text, allowed_special=allowed, disallowed_special=disallowed
+                    )
+                except ValueError:
+                    n_refused += 1
+                    with pytest.raises(InputError):
+                        tokenizer.encode(text, allow, disallow_special=disallow)
+                else:
+                    assert tokenizer.encode(text, allow, disallow_special=disallow) == expected
+    assert 10 < n_refused < 60
+
+
 @given(text=texts, allow_special=st.booleans())
 def test_decode_iterable_joined_equals_decode(text, allow_special):
     tokenizer = tokenizer_of("gpt2")

@@ -183,6 +183,7 @@ def test_train_bpe_count_beyond_32_bits_stays_right(always_compiled, monkeypatch
 @pytest.mark.timeout(300)  # the reference under checks of its types
 @pytest.mark.parametrize("pattern", [*sorted(PATTERNS), CUSTOM])
 def test_encode_compiled_equals_reference(pattern, always_compiled, monkeypatch):
+    monkeypatch.setattr(encoder, "ENDS", 100)
     monkeypatch.setattr(encoder, "FIRST_ENTRIES", 256)
     monkeypatch.setattr(encoder, "MOST_ENTRIES", 1024)
     state = random.Random(6)
@@ -199,6 +200,7 @@ def test_encode_compiled_equals_reference(pattern, always_compiled, monkeypatch)
 
 def test_encode_batch_any_number_of_workers_equals_encode(always_compiled, monkeypatch):
     monkeypatch.setattr(compiled, "BATCH_CHARS", 500)
+    monkeypatch.setattr(encoder, "ENDS", 100)
     monkeypatch.setattr(encoder, "FIRST_ENTRIES", 256)  # the threads share a cache that grows
     monkeypatch.setattr(encoder, "MOST_ENTRIES", 2048)  # and begins anew all the time
     state = random.Random(7)
@@ -216,6 +218,32 @@ def test_encode_compiled_giant_pretoken_equals_plain(unit, always_compiled):
     tokenizer = train_bpe([unit * 600], TokenizerConfig(vocab_size=262))
     text = unit * 40_000
     assert tokenizer.encode(text) == list(tokenizer._plain.merge(text.encode()))
+
+
+AT_ONCE = """
+import sys
+from lmcore.tokenizer.config import TokenizerConfig
+from lmcore.tokenizer.train import train_bpe
+
+tokenizer = train_bpe(["the quick brown fox " * 9], TokenizerConfig(vocab_size=270))
+text = ("the quick brown fox jumps " * 2600)[:65_536]
+expected = tokenizer.encode(text)
+assert len(text) == 65_536 and tokenizer.decode(expected) == text
+tokenizer._n_plain_bytes = 1 << 40  # many others have gone by
+assert tokenizer.encode(text) == expected
+assert tokenizer._compiled is None
+assert not [name for name in sys.modules if name.startswith(("numba", "llvmlite"))]
+"""
+
+
+def test_encode_up_to_64_kilobytes_without_compiled_kernels_needs_no_compiler(tmp_path):
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, "PYTHONPATH": root, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE], env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list(tmp_path.rglob("*.nbi"))
 
 
 MEMORY = """

@@ -1,3 +1,4 @@
+import functools
 import os
 import subprocess
 
@@ -24,7 +25,11 @@ def losses(spec):
 
 
 @pytest.mark.timeout(240)
-def test_two_processes_and_one_reach_the_same_losses_whoever_resumes(make_spec, tmp_path):
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor", "muon"])
+def test_two_processes_and_one_reach_the_same_losses_whoever_resumes(
+    make_spec, tmp_path, optimizer
+):
+    make_spec = functools.partial(make_spec, optimizer=optimizer)
     one = make_spec("one")
     run(one)
     two = make_spec("two", world_size=2)

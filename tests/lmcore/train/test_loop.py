@@ -1,3 +1,4 @@
+import functools
 import json
 import math
 
@@ -12,6 +13,7 @@ from lmcore.model.loss import token_logps
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.shards import TokenShards
 from lmcore.train.checkpoint import checkpoint_dir, newest
+from lmcore.train.config import OPTIMIZERS
 from lmcore.train.loop import run
 from lmcore.train.metrics import SCHEMA, read_metrics
 from lmcore.train.step import Trainer, numerics
@@ -57,14 +59,24 @@ def test_run_other_seed_makes_another_model(make_spec):
     assert final_bytes(first)[0] != final_bytes(second)[0]
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_run_stopped_and_resumed_makes_the_bytes_of_one_never_stopped(make_spec, precision):
-    whole = make_spec("whole", precision=precision)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"precision": "float32"},
+        {"precision": "bfloat16"},
+        *({"optimizer": name} for name in OPTIMIZERS[1:]),
+        *({"schedule": name} for name in ("linear", "inverse_sqrt", "wsd")),
+    ],
+    ids=lambda fields: "-".join(fields.values()),
+)
+def test_run_stopped_and_resumed_makes_the_bytes_of_one_never_stopped(make_spec, fields):
+    make_spec = functools.partial(make_spec, **fields)
+    whole = make_spec("whole")
     run(whole)
-    stopped = make_spec("stopped", precision=precision)
+    stopped = make_spec("stopped")
     assert not run(stopped, is_stopped=stop_after(7))
     assert not (stopped.out_dir / "final").exists()
-    resumed = make_spec("resumed", precision=precision, resume_dir=newest(stopped.out_dir))
+    resumed = make_spec("resumed", resume_dir=newest(stopped.out_dir))
     assert run(resumed)
     assert final_bytes(resumed) == final_bytes(whole)
 

@@ -1,0 +1,223 @@
+"""What a page says of itself: title, author, date, licence, canonical URL, links, opt-outs.
+
+Read from the text of the markup, not from a tree, so that every tier pays the same small price.
+JSON-LD counts before <meta>, as its authors write it for machines. Opt-outs are the words that
+forbid a use: robots' noindex, none, noai and noimageai, and TDM's reservation, in <meta> or in HTTP
+headers (https://www.w3.org/community/reports/tdmrep/CG-FINAL-tdmrep-20240202/). Every pattern is
+bounded, so time grows with the page's length alone. Cost: about 0.5 ms for 180 kB.
+"""
+
+import html as entities
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+_TAG = re.compile(r"<(?:meta|link)\b[^>]{0,4000}>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"([a-zA-Z:-]{1,40})\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
+_TITLE = re.compile(r"<title\b[^>]{0,400}>(.{0,4000}?)</title", re.IGNORECASE | re.DOTALL)
+_JSON_LD = re.compile(r"<script\b[^>]{0,400}?application/ld\+json[^>]{0,400}>", re.IGNORECASE)
+_HREF = re.compile(
+    r"<a\s[^>]{0,1000}?\bhref\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE
+)
+_LICENCE_LINK = re.compile(r"<a\s[^>]{0,500}?\brel=[\"']?license[^>]{0,500}>", re.IGNORECASE)
+_CREATIVE_COMMONS = re.compile(
+    r"https?://creativecommons\.org/(?:licenses|publicdomain)/[a-z0-9./-]{1,40}", re.IGNORECASE
+)
+_SPACES = re.compile(r"\s+")
+_MAX_TAGS = 500
+_MAX_JSON_CHARS = 500_000
+_MAX_JSON_BLOCKS = 10
+_MAX_VALUE_CHARS = 1_000
+_AUTHORS = (
+    "author",
+    "article:author",
+    "parsely-author",
+    "sailthru.author",
+    "dc.creator",
+    "citation_author",
+)
+_DATES = (
+    *("article:published_time", "datepublished", "parsely-pub-date", "sailthru.date", "date"),
+    *("dc.date", "dc.date.issued", "citation_publication_date", "pubdate", "og:published_time"),
+)
+_LICENCES = ("license", "dc.rights", "dcterms.license", "og:license", "cc:license")
+_OPT_OUT_WORDS = frozenset(("noindex", "none", "noai", "noimageai"))
+TDM_RESERVATION = "tdm-reservation"
+TEXT_OPT_OUTS = frozenset(("noindex", "none", "noai", TDM_RESERVATION))
+"""The signals that speak of text; noimageai speaks of pictures only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What a page says of itself; "" where it says nothing."""
+
+    title: str = ""
+    author: str = ""
+    published: str = ""
+    licence: str = ""
+    canonical_url: str = ""
+    n_links: int = 0
+    outlinks: tuple[str, ...] = ()
+    opt_out: tuple[str, ...] = ()
+
+
+def _tidy(value: str) -> str:
+    return _SPACES.sub(" ", entities.unescape(value)).strip()[:_MAX_VALUE_CHARS]
+
+
+def _attributes(tag: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, double, single, bare in _ATTRIBUTE.findall(tag):
+        found.setdefault(name.lower(), double or single or bare)
+    return found
+
+
+def _read_tags(html: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The first content of each <meta> name, and the first href of each <link> rel."""
+    meta: dict[str, str] = {}
+    links: dict[str, str] = {}
+    for n_tags, found in enumerate(_TAG.finditer(html), start=1):
+        attributes = _attributes(found[0])
+        name = attributes.get("name") or attributes.get("property") or attributes.get("itemprop")
+        if name and "content" in attributes:
+            name, content = name.strip().lower(), attributes["content"]
+            meta[name] = (
+                f"{meta[name]},{content}"
+                if name == "robots" and name in meta
+                else meta.get(name, content)
+            )
+        for rel in attributes.get("rel", "").lower().split():
+            links.setdefault(rel, attributes.get("href", ""))
+        if n_tags == _MAX_TAGS:
+            break
+    return meta, links
+
+
+def _json_objects(html: str) -> Iterator[Mapping[str, object]]:
+    """Every object of the page's JSON-LD, outer before inner; what is no JSON is passed over."""
+    for n_blocks, found in enumerate(_JSON_LD.finditer(html), start=1):
+        end = html.find("</script", found.end())
+        if n_blocks > _MAX_JSON_BLOCKS or not 0 < end - found.end() < _MAX_JSON_CHARS:
+            return
+        try:
+            waiting: list[object] = [json.loads(html[found.end() : end], strict=False)]
+        except (ValueError, RecursionError):
+            continue
+        while waiting:
+            entry = waiting.pop(0)
+            if isinstance(entry, list):
+                waiting += entry[:100]
+            elif isinstance(entry, dict):
+                yield entry
+                graph = entry.get("@graph")
+                waiting += graph[:100] if isinstance(graph, list) else []
+
+
+def _name(value: object) -> str:
+    """The name of a person or a list of them."""
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_name, value[:10])))
+    if isinstance(value, dict):
+        value = value.get("name")
+    return value if isinstance(value, str) else ""
+
+
+def _read_json(html: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for entry in _json_objects(html):
+        for key, name in (
+            ("author", "author"),
+            ("datePublished", "published"),
+            ("license", "licence"),
+        ):
+            value = _name(entry.get(key))
+            if not value and key == "license" and isinstance(entry.get(key), dict):
+                value = _name(entry[key].get("url"))  # type: ignore[attr-defined]
+            if value:
+                found.setdefault(name, value)
+    return found
+
+
+def _first(meta: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((meta[name] for name in names if meta.get(name)), "")
+
+
+def _join_url(base: str, href: str) -> str:
+    try:
+        joined = urljoin(base, href)
+        return joined if urlsplit(joined).scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
+
+
+def _read_links(html: str, base: str, most: int) -> tuple[int, tuple[str, ...]]:
+    """How many links lead to other documents, and the first distinct of them."""
+    n_links = 0
+    distinct: dict[str, None] = {}
+    for found in _HREF.finditer(html):
+        href = (found[1] or found[2] or found[3] or "").strip()
+        if (
+            not href
+            or href[0] == "#"
+            or href[:11].lower() == "javascript:"
+            or href[:7].lower() == "mailto:"
+        ):
+            continue
+        n_links += 1
+        if len(distinct) < most:
+            url = _join_url(base, entities.unescape(href[:2000]).split("#", 1)[0])
+            if url:
+                distinct[url] = None
+    return n_links, tuple(distinct)
+
+
+def read_opt_outs(robots: str, tdm: str) -> set[str]:
+    """The opt-out signals in a robots directive and a tdm-reservation value.
+
+    A directive for one robot by name (`otherbot: noindex`) counts for that robot only.
+    """
+    found = {word for word in re.split(r"[\s,;]+", robots[:4000].lower()) if word in _OPT_OUT_WORDS}
+    if tdm.strip() == "1":
+        found.add(TDM_RESERVATION)
+    return found
+
+
+def read_header_opt_outs(headers: Mapping[bytes, bytes]) -> tuple[str, ...]:
+    """The opt-out signals of HTTP headers, sorted."""
+    robots = headers.get(b"x-robots-tag", b"").decode("latin-1")[:4000]
+    plain = [part for part in robots.split(",") if ":" not in part or part.lstrip().startswith("*")]
+    named = robots.lstrip().find(":")
+    if named > 0 and robots.lstrip()[:named].strip(" *").isidentifier():
+        plain = []  # the directives behind a robot's name are that robot's
+    tdm = headers.get(TDM_RESERVATION.encode(), b"").decode("latin-1")
+    return tuple(sorted(read_opt_outs(",".join(plain).replace("*:", ""), tdm)))
+
+
+def read_metadata(html: str, url: str, max_outlinks: int) -> Metadata:
+    """What a page says of itself."""
+    meta, links = _read_tags(html)
+    stated = _read_json(html)
+    title = _TITLE.search(html)
+    licence = stated.get("licence") or links.get("license") or _first(meta, _LICENCES)
+    if not licence and (anchor := _LICENCE_LINK.search(html)):
+        licence = _attributes(anchor[0]).get("href", "")
+    if not licence and (creative := _CREATIVE_COMMONS.search(html)):
+        licence = creative[0]
+    base = re.search(
+        r"<base\s[^>]{0,400}?href\s{0,9}=\s{0,9}[\"']([^\"']{1,2000})", html, re.IGNORECASE
+    )
+    n_links, outlinks = _read_links(html, _join_url(url, base[1]) if base else url, max_outlinks)
+    return Metadata(
+        title=_tidy(title[1]) if title else "",
+        author=_tidy(stated.get("author") or _first(meta, _AUTHORS)),
+        published=_tidy(stated.get("published") or _first(meta, _DATES)),
+        licence=_tidy(licence),
+        canonical_url=_join_url(url, _tidy(links.get("canonical", "")))
+        if links.get("canonical")
+        else "",
+        n_links=n_links,
+        outlinks=outlinks,
+        opt_out=tuple(sorted(read_opt_outs(meta.get("robots", ""), meta.get(TDM_RESERVATION, "")))),
+    )

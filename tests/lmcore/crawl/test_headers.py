@@ -1,0 +1,76 @@
+"""The quick ways to read headers against the careful one."""
+
+import random
+
+import pytest
+from fastwarc.warc import HeaderMap
+
+from lmcore.crawl.headers import (
+    parse_headers,
+    parse_named_headers,
+    parse_plain_headers,
+    split_headers,
+)
+
+NAMES = ["Content-Type", "content-type", "Content-Encoding", "Transfer-Encoding", "X-A", "X-B ", ""]
+VALUES = ["", " ", "gzip", "a: b", "text/html; charset=x", "\xe9t\xe9", "  two  ", ":", "chunked"]
+ENDS = ["\r\n"] * 12 + ["\n", "\r\n ", "\r\n\t", "\r", "\r\n\r"]
+
+
+def blocks(n_blocks: int) -> list[bytes]:
+    """Blocks of headers, most of them plain, the others odd in each way there is."""
+    rng = random.Random(7)
+    made = []
+    for _ in range(n_blocks):
+        lines = [rng.choice(["HTTP/1.1 200 OK", "WARC/1.0"])]
+        for _ in range(rng.randrange(6)):
+            colon = rng.choice([": "] * 8 + [":", " : ", ""])
+            lines.append(rng.choice(NAMES) + colon + rng.choice(VALUES))
+        made.append("".join(line + rng.choice(ENDS) for line in lines[:-1]) + lines[-1])
+    return [text.encode("latin-1") for text in made]
+
+
+def test_parse_plain_headers_agrees_with_the_careful_parser_wherever_it_answers():
+    n_answered = 0
+    for block in blocks(4000):
+        plain = parse_plain_headers(block)
+        if plain is not None:
+            n_answered += 1
+            assert plain == parse_headers(block), block
+    assert n_answered > 1000
+
+
+def test_parse_named_headers_agrees_with_the_careful_parser_wherever_it_answers():
+    names, n_answered = frozenset({"Content-Type", "Content-Encoding", "X-A"}), 0
+    for block in blocks(4000):
+        named = parse_named_headers(block, names)
+        if named is not None:
+            n_answered += 1
+            found = {key.lower().encode(): value.strip().encode() for key, value in named.items()}
+            assert found == parse_headers(block), block
+    assert n_answered > 300
+
+
+def test_parse_headers_plain_block_has_the_fields_of_fastwarc():
+    block = b"HTTP/1.1 200 OK\r\nServer: x\r\nVary: Accept"
+    theirs = HeaderMap()
+    theirs.append("Server", "x")
+    theirs.append("Vary", "Accept")
+    assert parse_headers(block) == {k.lower(): v for k, v in theirs.items_bytes()}
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_split_headers_body_begins_after_the_blank_line(end):
+    data = end.join([b"GET / HTTP/1.1", b"Host: a", b"host: b", b"", b"body: \r\n\r\nx"])
+    fields, begin = split_headers(data, max_bytes=1000)
+    assert fields == {b"host": b"a"}
+    assert data[begin:] == b"body: \r\n\r\nx"
+
+
+def test_split_headers_two_encodings_add_up():
+    data = b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Encoding: gzip\r\n\r\n"
+    assert split_headers(data, max_bytes=1000)[0] == {b"content-encoding": b"br,gzip"}
+
+
+def test_split_headers_without_blank_line_is_all_headers():
+    assert split_headers(b"HTTP/1.1 200 OK\r\nA: b", max_bytes=1000) == ({b"a": b"b"}, 21)

@@ -117,8 +117,8 @@ def _shown(recipe: Recipe) -> dict[str, Section]:
         "corpus": {"warcs"},
         "index": {"files", "base"},
         "curate": {"labels", "lid_model", "lists"},
-        "decontaminate": {"sets"},
         "deduplicate": {"earlier"},
+        "decontaminate": {"sets"},
     }
     return {
         name: {key: value for key, value in section.items() if key not in hidden.get(name, ())}
@@ -176,26 +176,28 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
     decision = {"curate": _pick(curate, DECISION_FIELDS)}
     extracted = _refs(*(f"extract/{part}" for part in parts.values()))
     steps.append(_step("decide", decision, extracted=extracted, annotated=annotated))
-    inputs: dict[str, tuple[Ref | Source, ...]] = {
-        "annotated": annotated,
-        "decided": _refs("decide"),
-        "earlier": sources.earlier,
-    }
-    if any(recipe["deduplicate"][name] for name in _NEEDS_RECORDS):
-        inputs["extracted"] = extracted
-    steps.append(_step("deduplicate", {"deduplicate": _dedup_section(recipe)}, **inputs))
+    steps.append(_deduplicate(recipe, sources, annotated, extracted))
     if sources.evaluation_sets:
         steps.append(_decontaminate(recipe, sources.evaluation_sets))
     return steps
 
 
 _NEEDS_RECORDS = ("payloads", "urls", "host_line_max_documents", "keep_signatures", "earlier")
-"""Keys of deduplication that read the URL or the payload digest of a document."""
 
 
-def _dedup_section(recipe: Recipe) -> Section:
-    """Deduplication without the names of earlier crawls, whose contents are inputs."""
-    return {name: value for name, value in recipe["deduplicate"].items() if name != "earlier"}
+def _deduplicate(
+    recipe: Recipe, sources: Sources, annotated: tuple[Ref, ...], extracted: tuple[Ref, ...]
+) -> Step:
+    """The names of earlier crawls stay out of its configuration: their contents are inputs."""
+    section = recipe["deduplicate"]
+    return _step(
+        "deduplicate",
+        {"deduplicate": {name: section[name] for name in section if name != "earlier"}},
+        annotated=annotated,
+        decided=_refs("decide"),
+        extracted=extracted if any(section[name] for name in _NEEDS_RECORDS) else (),
+        earlier=sources.earlier,
+    )
 
 
 def _decontaminate(recipe: Recipe, sets: Sequence[Source]) -> Step:

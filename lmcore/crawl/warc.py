@@ -2,8 +2,8 @@
 
 Every byte of a file ends in a record or in a counted loss. Nearly every member of a `.warc.gz` holds
 one well-formed record: `_read_whole` takes it as it is, at about 10 µs beside inflation. All else
-goes through `_SpanReader`, about 30 µs a record. (FastWARC ends silently in a truncated member,
-raises at the first damaged one and does not read ARC.)
+goes through `_SpanReader`, which costs several times as much. (FastWARC ends silently in a
+truncated member, raises at the first damaged one and does not read ARC.)
 
 Where framing lies (WARC 1.1, ISO 28500:2017, says block length = Content-Length):
 a block cut by the end of the file is `truncated`; a Content-Length that is no number, too large

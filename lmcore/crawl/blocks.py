@@ -239,10 +239,7 @@ def join(blocks: Sequence[Block], separator: str = "\n") -> str:
     return separator.join(block.text for block in blocks)
 
 
-Share = Callable[[Block], int]
-
-
-def share(blocks: Sequence[Block], n_chars: Share) -> float:
+def share(blocks: Sequence[Block], n_chars: Callable[[Block], int]) -> float:
     """The part of the blocks' characters that `n_chars` counts."""
     total = sum(len(block.text) for block in blocks)
     return sum(map(n_chars, blocks)) / total if total else 0.0

@@ -31,7 +31,10 @@ _CLOSED_BY_THE_NEXT = (
 )
 """Elements whose end tag may be left out; many pages of them are long, few are deep."""
 _UNNESTED = frozenset(name.encode() for name in (*_VOID, *_CLOSED_BY_THE_NEXT))
-_WIDE_SPAN = re.compile(r"((?:col|row)span\s{0,9}=\s{0,9}[\"']?)\d{4,}", re.IGNORECASE)
+_WIDE_SPANS = tuple(
+    re.compile(rf"({name}\s{{0,9}}=\s{{0,9}}[\"']?)\d{{4,}}") for name in ("span", "SPAN")
+)
+"""two patterns, as one that ignores case takes 5 ms to search 180 kB"""
 _SPACES = re.compile(r"\s+")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
@@ -88,7 +91,9 @@ def _read_html(html: str, url: str, config: ExtractConfig, found: Page) -> Page:
     if is_deeper(html, config.max_depth):
         return replace(found, outcome="too_deep")
     about = read_metadata(html, url, config.max_outlinks)
-    spelt = write_formulas(_WIDE_SPAN.sub(r"\g<1>1", html) if "span" in html else html)
+    spelt = write_formulas(html)
+    for pattern in _WIDE_SPANS:
+        spelt = pattern.sub(r"\g<1>1", spelt)
     page_type, tier, text = extract_text(spelt, url, config)
     return replace(found, page_type=page_type, tier=tier, text=text, **asdict(about))
 

@@ -201,10 +201,11 @@ def read_metadata(html: str, url: str, max_outlinks: int) -> Metadata:
     stated = _read_json(html)
     title = _TITLE.search(html)
     licence = stated.get("licence") or links.get("license") or _first(meta, _LICENCES)
-    if not licence and (anchor := _LICENCE_LINK.search(html)):
+    if not licence and "license" in html and (anchor := _LICENCE_LINK.search(html)):
         licence = _attributes(anchor[0]).get("href", "")
-    if not licence and (creative := _CREATIVE_COMMONS.search(html)):
-        licence = creative[0]
+    if not licence and "creativecommons.org/" in html:
+        creative = _CREATIVE_COMMONS.search(html)
+        licence = creative[0] if creative else ""
     base = re.search(
         r"<base\s[^>]{0,400}?href\s{0,9}=\s{0,9}[\"']([^\"']{1,2000})", html, re.IGNORECASE
     )

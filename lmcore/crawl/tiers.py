@@ -20,7 +20,7 @@ _SHORT_SHARES = {ARTICLE: 0.8, PRODUCT: 0.2}
 """Trafilatura's text is too short below this share of the region's words; around a product stand
 reviews, offers and look-alikes, which the region keeps."""
 _WORD = re.compile(r"\w+")
-_FORUM_MARK = re.compile(r"DiscussionForumPosting|QAPage|schema\.org/Comment")
+_FORUM_MARKS = ("DiscussionForumPosting", "QAPage", "schema.org/Comment")
 
 
 def _trafilatura(html: str) -> str:
@@ -50,7 +50,7 @@ def extract_fast(html: str) -> str:
     """The main text by resiliparse."""
     from resiliparse.extract.html2text import extract_plain_text
 
-    has_posts = _FORUM_MARK.search(html) is not None
+    has_posts = any(mark in html for mark in _FORUM_MARKS)
     text: str = extract_plain_text(html, main_content=True, comments=has_posts)
     return text
 

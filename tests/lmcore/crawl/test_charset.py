@@ -148,3 +148,18 @@ def test_replacement_rate_counts_what_is_no_text():
 def _decoded(body: bytes) -> tuple[str, bytes, str]:
     text, charset, _ = decode_page(body)
     return text, body, charset
+
+
+@pytest.mark.parametrize(
+    ("body", "http_charset", "source"),
+    [
+        (b"\xef\xbb\xbf<p>x", "koi8-r", "bom"),
+        (b"<p>x", "utf-8", "http"),
+        (b"<meta charset=utf-8><p>x", "", "meta"),
+        (b"<meta charset=koi8-r><p>" + TEXTS["utf-8"][1].encode() * 3, "koi8-r", "detector"),
+        (b"<meta charset=koi8-r><p>x", "windows-1251", "http"),
+        (b"<meta charset=koi8-r><p>x", "", "meta"),
+    ],
+)
+def test_decode_page_says_who_named_the_charset(body, http_charset, source):
+    assert decode_page(body, http_charset)[2] == source

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from lmcore.curate.config import DECISION_FIELDS, CurateConfig
-from lmcore.curate.decide import KEPT, decide
+from lmcore.curate.decide import KEPT, OPTIONAL_COLUMNS, decide
 from lmcore.errors import ConfigError, InputError
 from lmcore.tokenizer.bpe import Tokenizer
 from tasks.curation import CLEAN_TEXTS

@@ -84,26 +84,28 @@ LIMITS = {
 }
 
 
+STRICT = CurateConfig(
+    min_quality=0.5,
+    max_toxicity=0.5,
+    max_worst_sentence_toxicity=0.9,
+    max_toxic_sentences=0.4,
+    max_hate=0.5,
+    max_nsfw=0.5,
+    min_style=0.3,
+    min_educational=0.3,
+    min_reference=0.3,
+)
+
+
 def test_decide_limits_cover_every_reason_in_its_order() -> None:
     assert tuple(LIMITS) == REASONS
 
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_decide_value_beyond_one_limit_names_that_rule(reason: str) -> None:
-    config = CurateConfig(
-        min_quality=0.5,
-        max_toxicity=0.5,
-        max_worst_sentence_toxicity=0.9,
-        max_toxic_sentences=0.4,
-        max_hate=0.5,
-        max_nsfw=0.5,
-        min_style=0.3,
-        min_educational=0.3,
-        min_reference=0.3,
-    )
     column, passing, failing = LIMITS[reason]
-    assert decide(make_row(**{column: passing}), config) == KEPT
-    assert decide(make_row(**{column: failing}), config) == reason
+    assert decide(make_row(**{column: passing}), STRICT) == KEPT
+    assert decide(make_row(**{column: failing}), STRICT) == reason
 
 
 def test_decide_several_broken_rules_name_the_first() -> None:
@@ -113,7 +115,7 @@ def test_decide_several_broken_rules_name_the_first() -> None:
             continue  # shares its column with the rule before
         column, _, failing = LIMITS[reason]
         broken[column] = failing
-        assert decide(make_row(**broken), CurateConfig(min_quality=0.5, max_toxicity=0.5)) == reason
+        assert decide(make_row(**broken), STRICT) == reason
 
 
 def test_decide_abusive_page_of_low_quality_is_rejected_as_toxic() -> None:

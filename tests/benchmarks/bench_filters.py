@@ -1,5 +1,7 @@
 """Filters: Gopher's quality and repetition rules, C4 and FineWeb, ours against datatrove's.
 
+The whole chain around them is measured too, see `chain`.
+
 Documents are real: pages of the shared crawl (text by resiliparse) and the shared texts of up to
 `MAX_CHARS` characters, at most `MAX_OF_FILE` of a file. All are judged as English, as the filters
 of datatrove are set up by default; C4's demand for terminal punctuation is off, as FineWeb had it.
@@ -103,7 +105,7 @@ def _write_documents() -> tuple[Path, Path]:
     return every, timed
 
 
-def _batches(texts: list[str]) -> Iterator[list[str]]:
+def batches(texts: list[str]) -> Iterator[list[str]]:
     batch: list[str] = []
     for text in texts:
         batch.append(text)
@@ -117,23 +119,29 @@ def _measured(texts: list[str]) -> Iterator[Measurement]:
     from lmcore.curate.statistics_compiled import CompiledMeasurer
 
     measurer = CompiledMeasurer(CONFIG)
-    for batch in _batches(texts):
+    for batch in batches(texts):
         yield from measurer.measure(batch, ["en"] * len(batch))
 
 
-def _row(found: Measurement) -> dict[str, object]:
+def row(found: Measurement) -> dict[str, object]:
     """What the decision reads, of a document in English that no model objects to."""
     return {
         "language": "en",
         "language_score": 1.0,
         "quality": 1.0,
         "toxicity": 0.0,
+        "url_block": "",
+        "n_url_substrings": 0,
+        "n_url_words": 0,
+        "n_url_soft_words": 0,
+        "bad_word_ratio": 0.0,
         "n_lines": found.n_lines,
         "n_lines_removed": found.page.n_lines_removed,
         **found.quality._asdict(),
         **found.repetition._asdict(),
         **found.c4._asdict(),
         **found.fineweb._asdict(),
+        **found.flagged._asdict(),
     }
 
 
@@ -150,12 +158,12 @@ def crawl2model() -> Callable[[str], object]:
 
     def chain(texts: list[str]) -> list[str]:
         kept: list[str] = []
-        for batch in _batches(texts):
+        for batch in batches(texts):
             measured = measurer.measure(batch, ["en"] * len(batch))
             kept += [
                 found.page.text
                 for found in measured
-                if decisions.decide(_row(found), CONFIG) == KEPT
+                if decisions.decide(row(found), CONFIG) == KEPT
             ]
         return kept
 
@@ -234,7 +242,7 @@ def decide_crawl2model() -> Callable[[str], object]:
 
     def work(path: str) -> object:
         rules = decisions._RULES
-        rows = map(_row, _measured(json.loads(Path(path).read_text())))
+        rows = map(row, _measured(json.loads(Path(path).read_text())))
         return [
             {
                 name: next((reason for reason in reasons if rules[reason](row, CONFIG)), KEPT)
@@ -374,12 +382,15 @@ def _measure(python: Path, path: Path) -> dict[str, harness.Figure]:
 
 
 def main() -> None:
+    import chain  # which imports this file
+
     python = harness.peer_environment("filters", *PEERS)
     every, timed = _write_documents()
     compared = _compare(python, every)
     measured = _measure(python, timed)
+    chained = chain.measure()
     print(f"\ncrawl2model {version('crawl2model')}, numba {version('numba')}, {', '.join(PEERS)}")
-    print(harness.to_last_line({**measured, **compared}))
+    print(harness.to_last_line({**measured, **chained, **compared}))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def _values(job: Job, config: MixConfig, key: str) -> dict[str, str]:
     """Return what a key says of each document."""
     if key == "cluster_size":
         sizes = _cluster_sizes(job)
-        return {d: bucket(size, config.cluster_edges) for d, size in sizes.items()}
+        return {d: bucket(float(size), config.cluster_edges) for d, size in sizes.items()}
     if key in ("language", "quality"):
         scores = read_all(job.paths("annotated"), SCORES, ["doc_id", key])
         if key == "language":

@@ -82,7 +82,7 @@ def _pages() -> Iterator[str]:
     from lmcore.crawl.config import ExtractConfig
     from lmcore.crawl.extract import extract_archive
 
-    config = ExtractConfig(extractor="resiliparse")
+    config = ExtractConfig(tier="fast")
     for path in sorted((DATA / "webpages" / "crawl-data").rglob("*.warc.gz")):
         for record in extract_archive(path, path.name, config):
             if record.text and len(record.text) <= MAX_CHARS:

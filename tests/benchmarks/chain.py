@@ -31,7 +31,7 @@ MIN_SHARED = 0.5
 """Of the pages that either side keeps, both must keep this share; extraction differs by design."""
 
 
-def _ours(extractor: str) -> Callable[[str, str], object]:
+def _ours(tier: str) -> Callable[[str, str], object]:
     from lmcore.crawl.config import ExtractConfig
     from lmcore.crawl.extract import extract_archive
     from lmcore.curate.decide import KEPT, decide
@@ -41,7 +41,7 @@ def _ours(extractor: str) -> Callable[[str, str], object]:
     from lmcore.dedup.pipeline import Document, deduplicate
     from warehouse.parquet import write_rows
 
-    extraction = ExtractConfig(extractor=extractor)
+    extraction = ExtractConfig(tier=tier)
     near = DedupConfig(line_rule="none", permutations=112, bands=14, jaccard=0.72)
     measurer = CompiledMeasurer(bench_filters.CONFIG)
     measurer.measure(["load the kernels"], ["en"])
@@ -75,21 +75,12 @@ def _ours(extractor: str) -> Callable[[str, str], object]:
     return work
 
 
-def _fast_tier() -> str:
-    """The fastest extractor that this tree has."""
-    from lmcore.crawl.config import EXTRACTORS
-
-    return "fast" if "fast" in EXTRACTORS else "resiliparse"
-
-
 def crawl2model() -> Callable[[str, str], object]:
-    return _ours(_fast_tier())
+    return _ours("fast")
 
 
 def crawl2model_default() -> Callable[[str, str], object]:
-    from lmcore.crawl.config import ExtractConfig
-
-    return _ours(ExtractConfig().extractor)
+    return _ours("precise")
 
 
 def datatrove() -> Callable[[str, str], object]:

@@ -19,7 +19,7 @@ import lz4.frame
 import pytest
 import zstandard
 
-from lmcore.crawl.config import ExtractConfig
+from lmcore.crawl.config import TIERS, ExtractConfig
 from lmcore.crawl.extract import Tally, extract_archive
 from lmcore.crawl.http import EncodingError, TooLargeError, decode_body, parse_response
 from lmcore.crawl.record import OUTCOMES
@@ -227,14 +227,14 @@ def hostile_page(kind: int, rng: random.Random) -> bytes:
             return b"<html><body><p>" + b"A sentence that anyone can read. " * 30 + b"</p></body>"
 
 
-def extract_hostile(folder, n_pages: int, extractor: str) -> Counter[str]:
+def extract_hostile(folder, n_pages: int, tier: str) -> Counter[str]:
     """Outcomes of hostile pages, every one of them counted."""
     rng, path = random.Random(n_pages), folder / "hostile.warc.gz"
     blocks = [HTTP + b"\r\n" + hostile_page(k, rng) for k in range(n_pages)]
     blocks.append(HTTP + b"Content-Encoding: gzip\r\n\r\n" + BOMB)
     records = [record_of(f"urn:c2m:{k}", block) for k, block in enumerate(blocks)]
     path.write_bytes(b"".join(map(PACKERS["gz"], records)))
-    config, tally = ExtractConfig(extractor=extractor, page_seconds=2.0), Tally()
+    config, tally = ExtractConfig(tier=tier, page_seconds=2.0), Tally()
     rows = list(extract_archive(path, path.name, config, tally))
     assert len(rows) == tally.n_records == n_pages + 1
     assert {row.outcome for row in rows} <= set(OUTCOMES)
@@ -245,13 +245,13 @@ def extract_hostile(folder, n_pages: int, extractor: str) -> Counter[str]:
 
 
 def test_extract_archive_hostile_pages_each_have_one_outcome(tmp_path):
-    outcomes = extract_hostile(tmp_path, 20, "resiliparse")
+    outcomes = extract_hostile(tmp_path, 20, "fast")
     assert outcomes["too_deep"] >= 2
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("extractor", ["resiliparse", "trafilatura"])
-def test_extract_archive_hundreds_of_hostile_pages_each_have_one_outcome(tmp_path, extractor):
-    outcomes = extract_hostile(tmp_path, 150, extractor)
+@pytest.mark.parametrize("tier", TIERS)
+def test_extract_archive_hundreds_of_hostile_pages_each_have_one_outcome(tmp_path, tier):
+    outcomes = extract_hostile(tmp_path, 150, tier)
     assert outcomes["too_deep"] >= 15

@@ -4,6 +4,7 @@ Standard library only: the parent needs no torch.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,18 @@ EXIT_STOPPED = 75
 """Exit code of a process that was told to stop and has left a checkpoint (EX_TEMPFAIL)."""
 EXIT_REFUSED = 65
 """Exit code of a process that cannot use its input (EX_DATAERR); outcome.json says why."""
+
+MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 10**9),
+    "MALLOC_TRIM_THRESHOLD_": str(8 * 10**9),
+    "MALLOC_TOP_PAD_": str(1 << 28),
+}
+"""glibc reads these when a process starts; setting them later changes nothing."""
+
+
+def is_malloc_set() -> bool:
+    """Whether this process was started with glibc told to keep its pages."""
+    return all(os.environ.get(name) == value for name, value in MALLOC.items())
 
 
 def command(spec_path: Path, world_size: int) -> list[str]:
@@ -34,9 +47,7 @@ def environment(threads: int) -> dict[str, str]:
     process needs the core that is lost time, so they sleep.
     """
     return {
-        "MALLOC_MMAP_THRESHOLD_": str(4 * 10**9),
-        "MALLOC_TRIM_THRESHOLD_": str(8 * 10**9),
-        "MALLOC_TOP_PAD_": str(1 << 28),
+        **MALLOC,
         "OMP_NUM_THREADS": str(threads),
         "OMP_WAIT_POLICY": "PASSIVE",
         "TORCH_CPP_LOG_LEVEL": "ERROR",

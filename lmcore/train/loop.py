@@ -36,7 +36,14 @@ from lmcore.train.checkpoint import (
     save_checkpoint,
 )
 from lmcore.train.durable import write_directory, write_json
-from lmcore.train.launch import EXIT_REFUSED, EXIT_STOPPED, OUTCOME_FILE, PROGRESS_FILE
+from lmcore.train.estimate import available_memory, estimate_memory, refuse_unless_it_fits
+from lmcore.train.launch import (
+    EXIT_REFUSED,
+    EXIT_STOPPED,
+    OUTCOME_FILE,
+    PROGRESS_FILE,
+    is_malloc_set,
+)
 from lmcore.train.metrics import LiveMetrics, MetricRow, bits_per_byte, write_metrics
 from lmcore.train.spec import TrainSpec
 from lmcore.train.step import StepResult, Trainer, numerics
@@ -62,10 +69,31 @@ def run(
     Returns whether the run is finished; a stopped one has left a checkpoint.
 
     Raises:
-        InputError: unusable shards or checkpoint, or a loss that is not finite.
+        InputError: unusable shards or checkpoint, a loss that is not finite, or a model that
+            does not fit into memory.
     """
+    _check_memory(spec)
     with numerics(spec.train):
         return _Run(spec, world or World(), clock).go(is_stopped)
+
+
+def _check_memory(spec: TrainSpec) -> None:
+    """Says what the run will take and how it is set up; refuses one that cannot fit."""
+    estimate = estimate_memory(spec.model, spec.vocab_size, spec.train)
+    available = available_memory()
+    logger.info(
+        "estimated bytes=%d available=%d parameters=%d activations=%d head=%d precision=%s "
+        "threads=%d malloc_keeps_pages=%s",
+        estimate.total,
+        available,
+        estimate.parameters,
+        estimate.activations,
+        estimate.head,
+        spec.train.precision,
+        spec.train.threads,
+        is_malloc_set(),
+    )
+    refuse_unless_it_fits(estimate, available)
 
 
 class _Run:
@@ -183,6 +211,7 @@ class _Run:
             "tokens_per_second": tokens / max(seconds, 1e-9),
             "training_flops_per_token": trainer.model.training_flops_per_token(),
             "max_rss_bytes": usage.ru_maxrss * 1024,
+            "estimated_bytes": estimate_memory(spec.model, spec.vocab_size, spec.train).total,
         }
         write_json(spec.out_dir / "telemetry.json", telemetry)
         logger.info("finished step=%d seconds=%.1f", step, seconds)

@@ -5,7 +5,7 @@ import torch
 
 from lmcore.model.attention import attention, attention_reference, causal_mask
 from lmcore.model.config import ModelConfig
-from lmcore.model.feedforward import SwiGLU, swiglu_reference
+from lmcore.model.feedforward import SwiGLU, swiglu, swiglu_reference
 from lmcore.model.layers import Embedding, Linear, truncated_normal
 from lmcore.model.norm import RMSNorm, rms_norm_reference
 from lmcore.model.position import rotate, rotate_reference, rotation_table
@@ -133,3 +133,14 @@ def test_swiglu_fused_matrix_has_the_spread_of_two_matrices():
     layer = SwiGLU(config, generator=seeded())
     expected = math.sqrt(2.0 / (128 + config.hidden_dim)) * 0.9866
     assert abs(layer.gate_up.weight.std() / expected - 1.0) < 0.02
+
+
+def test_swiglu_gradient_equals_reference():
+    generator = torch.Generator().manual_seed(0)
+    gate_up = torch.randn(3, 5, 14, generator=generator, requires_grad=True)
+    weight = torch.randn(3, 5, 7, generator=generator)
+    (fast,) = torch.autograd.grad((swiglu(gate_up) * weight).sum(), [gate_up])
+    (slow,) = torch.autograd.grad(
+        (swiglu_reference(*gate_up.chunk(2, dim=-1)) * weight).sum(), [gate_up]
+    )
+    torch.testing.assert_close(fast, slow)

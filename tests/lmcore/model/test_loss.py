@@ -57,3 +57,15 @@ def test_linear_cross_entropy_bfloat16_is_near_float32():
 def test_token_logps_equal_logits_are_uniform():
     logps = token_logps(torch.zeros(2, 3, 8), torch.zeros(2, 3, dtype=torch.int64))
     torch.testing.assert_close(logps, torch.full((2, 3), -math.log(8.0)))
+
+
+def test_linear_cross_entropy_under_autocast_gives_float32_gradients_near_exact():
+    x, w, y = operands()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = linear_cross_entropy(x, w, y)
+    exact = linear_cross_entropy_reference(x, w, y)
+    torch.testing.assert_close(rough, exact, rtol=1e-2, atol=0.0)
+    rough_gradients = torch.autograd.grad(rough, [x, w])
+    for a, b in zip(rough_gradients, torch.autograd.grad(exact, [x, w]), strict=True):
+        assert a.dtype == torch.float32
+        torch.testing.assert_close(a, b, rtol=0.1, atol=0.2)

@@ -1,0 +1,65 @@
+import pytest
+
+from lmcore.errors import InputError
+from lmcore.model.config import ModelConfig
+from lmcore.model.loss import _CHUNK_BYTES as LOSS_CHUNK_BYTES
+from lmcore.train import estimate as module
+from lmcore.train.config import TrainConfig
+from lmcore.train.estimate import (
+    available_memory,
+    estimate_flops,
+    estimate_memory,
+    estimate_seconds,
+    refuse_unless_it_fits,
+)
+
+MODEL = ModelConfig(d_model=64, n_layers=2, n_heads=2, context_length=32)
+
+
+def test_chunk_is_that_of_the_loss():
+    assert module._CHUNK_BYTES == LOSS_CHUNK_BYTES
+
+
+def test_memory_of_weights_is_sixteen_bytes_a_parameter():
+    estimate = estimate_memory(MODEL, 100, TrainConfig())
+    assert estimate.parameters == 16 * MODEL.n_parameters(100)
+
+
+def test_memory_of_activations_grows_with_the_batch_and_not_with_the_vocabulary():
+    small = estimate_memory(MODEL, 100, TrainConfig(batch_size=4))
+    large = estimate_memory(MODEL, 200, TrainConfig(batch_size=8))
+    assert large.activations == 2 * small.activations
+
+
+def test_memory_of_bfloat16_is_less():
+    wide, narrow = (
+        estimate_memory(MODEL, 100, TrainConfig(precision=precision))
+        for precision in ("float32", "bfloat16")
+    )
+    assert narrow.total < wide.total
+
+
+def test_seconds_follow_from_operations():
+    flops = estimate_flops(MODEL, 100, TrainConfig(steps=100, batch_size=4))
+    assert flops == 100 * 4 * 32 * MODEL.training_flops_per_token(100)
+    assert 1.0 < estimate_seconds(flops, float(flops)) < 2.0
+
+
+def test_run_that_cannot_fit_is_refused_with_numbers():
+    estimate = estimate_memory(MODEL, 100, TrainConfig())
+    refuse_unless_it_fits(estimate, estimate.total)
+    with pytest.raises(
+        InputError, match=rf"needs about {estimate.total:,d} .*lower train.batch_size"
+    ):
+        refuse_unless_it_fits(estimate, estimate.total - 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("max", 8 * 2**20), ("4194304", 4194304 - 2097152 + 1048576)]
+)
+def test_available_memory_is_the_containers(tmp_path, limit, expected):
+    (tmp_path / "meminfo").write_text("MemTotal: 16384 kB\nMemAvailable: 8192 kB\n")
+    (tmp_path / "memory.max").write_text(limit + "\n")
+    (tmp_path / "memory.current").write_text("2097152\n")
+    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 1048576\n")
+    assert available_memory(tmp_path / "meminfo", tmp_path) == expected

@@ -36,7 +36,13 @@ from lmcore.train.checkpoint import (
     save_checkpoint,
 )
 from lmcore.train.durable import write_directory, write_json
-from lmcore.train.estimate import available_memory, estimate_memory, refuse_unless_it_fits
+from lmcore.train.estimate import (
+    available_memory,
+    estimate_flops,
+    estimate_memory,
+    estimate_seconds,
+    refuse_unless_it_fits,
+)
 from lmcore.train.launch import (
     EXIT_REFUSED,
     EXIT_STOPPED,
@@ -46,7 +52,7 @@ from lmcore.train.launch import (
 )
 from lmcore.train.metrics import LiveMetrics, MetricRow, bits_per_byte, write_metrics
 from lmcore.train.spec import TrainSpec
-from lmcore.train.step import StepResult, Trainer, numerics
+from lmcore.train.step import StepResult, Trainer, numerics, product_rate
 from lmcore.train.world import World, world_from_environment
 
 logger = logging.getLogger(__name__)
@@ -74,6 +80,7 @@ def run(
     """
     _check_memory(spec)
     with numerics(spec.train):
+        _say_duration(spec)
         return _Run(spec, world or World(), clock).go(is_stopped)
 
 
@@ -94,6 +101,13 @@ def _check_memory(spec: TrainSpec) -> None:
         is_malloc_set(),
     )
     refuse_unless_it_fits(estimate, available)
+
+
+def _say_duration(spec: TrainSpec) -> None:
+    flops = estimate_flops(spec.model, spec.vocab_size, spec.train)
+    rate = spec.train.world_size * product_rate(spec.train)
+    seconds = estimate_seconds(flops, rate)
+    logger.info("estimated seconds=%.0f flops=%d flops_per_second=%.3g", seconds, flops, rate)
 
 
 class _Run:

@@ -5,6 +5,7 @@ batch, however many processes share the rows.
 """
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from lmcore.tokens.shards import TokenShards
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
 from lmcore.train.world import World, gather
+
+_PROBES = {"float32": (1024, torch.float32), "bfloat16": (256, torch.bfloat16)}
+"""Side and type of the product that is timed; small in bfloat16, which a processor without
+instructions for it multiplies hundreds of times more slowly."""
 
 _deterministic: Any = torch.utils.deterministic  # a module whose class is swapped at import
 
@@ -178,6 +183,16 @@ def numerics(config: TrainConfig) -> Iterator[None]:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(was_deterministic)
         _deterministic.fill_uninitialized_memory = fill
+
+
+def product_rate(config: TrainConfig) -> float:
+    """Measures the operations per second of one process's matrix product, in 0.1 s or so."""
+    side, dtype = _PROBES[config.precision]
+    square = torch.ones(side, side, dtype=dtype)
+    torch.mm(square, square)
+    started = time.perf_counter()
+    torch.mm(square, square)
+    return 2.0 * side**3 / (time.perf_counter() - started)
 
 
 def _autocast(config: TrainConfig) -> AbstractContextManager[object]:

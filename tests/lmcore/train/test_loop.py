@@ -202,3 +202,11 @@ def test_progress_and_telemetry_are_written(make_spec):
     telemetry = json.loads((spec.out_dir / "telemetry.json").read_text())
     assert telemetry["tokens"] == 12 * 64
     assert telemetry["max_rss_bytes"] > 0
+
+
+def test_run_that_does_not_fit_into_memory_is_refused_before_it_starts(make_spec):
+    model = ModelConfig(d_model=2**15, n_layers=1000, n_heads=2, context_length=16)
+    spec = make_spec(model=model)
+    with pytest.raises(InputError, match=r"bytes of memory available .* needs about"):
+        run(spec)
+    assert not spec.out_dir.exists()

@@ -26,7 +26,7 @@ URLS = {
     "words": "https://plain.example/forbidden-word",
     "bad": "https://plain.example/bad",
 }
-ZERO = {"text": "", "int": 0, "float": 0.0, "bool": False}
+ZERO = {"text": "", "int": 0, "float": 0.0, "bool": False, "texts": []}
 
 
 def config_of(**changes):

@@ -305,7 +305,6 @@ def test_phrases_lower_case_of_other_characters_makes_none() -> None:
 def test_measurer_little_text_loads_no_kernels() -> None:
     code = (
         "import sys\n"
-        "from lmcore.curate.annotate import annotate\n"
         "from lmcore.curate.config import CurateConfig\n"
         "from lmcore.curate.statistics import Measurer\n"
         "Measurer(CurateConfig()).measure(['some text'] * 1000, ['en'] * 1000)\n"

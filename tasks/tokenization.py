@@ -8,7 +8,7 @@ from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import write_shards
+from lmcore.tokens.shards import encode_to_shards
 from tasks.decontamination import count_unique, read_unique
 from tasks.job import Job
 
@@ -47,6 +47,6 @@ def tokens(job: Job) -> None:
 
     coder = Tokenizer.load(job.path("tokenizer"))
     config = job.config(TokensConfig, "tokens")
-    index = write_shards(documents(), coder, job.out, config, workers=job.spec.workers)
+    index = encode_to_shards(documents(), coder, job.out, config, workers=job.spec.workers)
     job.write("shards", "shards.parquet", (asdict(row) for row in index))
     job.account("shards", total)

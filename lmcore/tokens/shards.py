@@ -72,7 +72,7 @@ class _Spooled:
     n_bytes: int
 
 
-def write_shards(
+def encode_to_shards(
     documents: Iterable[tuple[str, str]],
     tokenizer: Tokenizer,
     out_dir: Path,

@@ -74,7 +74,7 @@ def _write_shards(folder: Path) -> None:
     import numpy as np
 
     from lmcore.tokens.config import TokensConfig
-    from lmcore.tokens.shards import write_shards
+    from lmcore.tokens.shards import encode_to_shards
 
     class Words:
         """Stands for a tokenizer of VOCAB words: a text is the seed of its random tokens."""
@@ -87,7 +87,7 @@ def _write_shards(folder: Path) -> None:
                 yield np.random.default_rng(int(text)).integers(1, VOCAB, 4096, np.uint32)
 
     documents = [(str(n), str(n)) for n in range(64)]
-    write_shards(documents, Words(), folder, TokensConfig(validation_fraction=0.1))  # type: ignore[arg-type]
+    encode_to_shards(documents, Words(), folder, TokensConfig(validation_fraction=0.1))  # type: ignore[arg-type]
 
 
 def _our_step(folder: Path, threads: int, batch: int) -> Callable[[int], float]:

@@ -56,13 +56,13 @@ def prepare() -> Path:
         from lmcore.tokenizer.config import TokenizerConfig
         from lmcore.tokenizer.train import train_bpe
         from lmcore.tokens.config import TokensConfig
-        from lmcore.tokens.shards import write_shards
+        from lmcore.tokens.shards import encode_to_shards
 
         pieces = list(_pieces())
         config = TokenizerConfig(vocab_size=VOCAB_SIZE)
         tokenizer = train_bpe([text for _, text in pieces], config)
         shards.mkdir(parents=True, exist_ok=True)
-        write_shards(pieces, tokenizer, shards, TokensConfig(validation_fraction=0.02))
+        encode_to_shards(pieces, tokenizer, shards, TokensConfig(validation_fraction=0.02))
     return shards
 
 

@@ -11,7 +11,7 @@ from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import write_shards
+from lmcore.tokens.shards import encode_to_shards
 from tasks.compression import compression
 from tasks.job import Job, JobInput, JobSpec
 from warehouse.parquet import read_rows, write_rows
@@ -53,7 +53,7 @@ def write_inputs(path, bpe, pages, kept):
     write_rows(path / "corpus" / "unique_texts.parquet", "unique_texts", unique)
     (path / "tokenizer").mkdir()
     bpe.save(path / "tokenizer")
-    index = write_shards(kept, bpe, path / "tokens", TokensConfig(validation_fraction=0.25))
+    index = encode_to_shards(kept, bpe, path / "tokens", TokensConfig(validation_fraction=0.25))
     write_rows(path / "tokens" / "shards.parquet", "shards", map(asdict, index))
     return [JobInput(name, name, "", "", "", str(path / folder)) for name, folder in inputs]
 

@@ -8,7 +8,7 @@ from lmcore.evals.config import EvaluateConfig
 from lmcore.evals.ngram import KneserNey
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import TokenShards, write_shards
+from lmcore.tokens.shards import TokenShards, encode_to_shards
 from tasks.evaluation import fit_baseline
 
 SPECIALS = ["<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>"]
@@ -20,7 +20,7 @@ HELD_OUT = np.frombuffer(b"document 7 has no document 8", np.uint8)
 def shards(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens")
     documents = [(f"d{i}", f"document {i} has {i * 7} words") for i in range(80)]
-    write_shards(documents, TOKENIZER, folder, TokensConfig(shard_tokens=300))
+    encode_to_shards(documents, TOKENIZER, folder, TokensConfig(shard_tokens=300))
     return TokenShards(folder, "train")
 
 

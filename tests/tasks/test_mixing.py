@@ -9,7 +9,7 @@ from lmcore.mixing.config import MixConfig
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import TokenShards, write_shards
+from lmcore.tokens.shards import TokenShards, encode_to_shards
 from tasks.job import Job, JobInput, JobSpec
 from tasks.mixing import grouped, mix, read_index
 from warehouse.expectations import count_outcomes
@@ -41,7 +41,9 @@ def inputs(tmp_path_factory):
                    [row("records", record_id=d, url=URLS[d], warc_file=f"part-{part}.warc.gz") for d in mine])  # fmt: skip
         found += [(name, f"{name}-{part}") for name in ("annotated", "extracted")]
     bpe = train_bpe(TEXTS.values(), TokenizerConfig(vocab_size=265))
-    index = write_shards(TEXTS.items(), bpe, path / "tokens", TokensConfig(validation_fraction=0.2))
+    index = encode_to_shards(
+        TEXTS.items(), bpe, path / "tokens", TokensConfig(validation_fraction=0.2)
+    )
     write_rows(path / "tokens" / "shards.parquet", "shards", map(asdict, index))
     return [JobInput(name, name, "", "", "", str(path / folder)) for name, folder in found]
 

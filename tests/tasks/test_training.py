@@ -12,7 +12,7 @@ from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import TokenShards, write_shards
+from lmcore.tokens.shards import TokenShards, encode_to_shards
 from lmcore.train import loop
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
@@ -44,7 +44,7 @@ def spec(tmp_path_factory):
     texts = [" ".join(rng.choices(words, k=60)) + f" {i}." for i in range(40)]
     tokenizer = train_bpe(texts, TokenizerConfig(vocab_size=VOCAB_SIZE))
     documents = [(str(i), text) for i, text in enumerate(texts)]
-    write_shards(documents, tokenizer, folder, TokensConfig(validation_fraction=0.2))
+    encode_to_shards(documents, tokenizer, folder, TokensConfig(validation_fraction=0.2))
     spec = TrainSpec(
         model=MODEL,
         train=TRAIN,

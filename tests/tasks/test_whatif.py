@@ -16,7 +16,7 @@ from lmcore.errors import ConfigError, InputError
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import write_shards
+from lmcore.tokens.shards import encode_to_shards
 from tasks.curation import decide
 from tasks.job import Job, JobInput, JobSpec
 from tasks.whatif import CONDITION, by_condition, by_thresholds
@@ -61,7 +61,7 @@ class Made:
         self.tokenizer.save(self._folder("tokenizer"))
         files = {path.name: path.read_bytes() for path in self._folder("tokenizer").iterdir()}
         made = commit(self.store, "tokenizer", files=files)
-        index = write_shards(
+        index = encode_to_shards(
             self.texts.items(), self.tokenizer, self._folder("shards"), TokensConfig(), workers=1
         )
         self.index = {entry.doc_id: entry for entry in index}

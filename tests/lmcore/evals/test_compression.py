@@ -11,7 +11,7 @@ from lmcore.tokenizer.baselines import ByteTokenizer, CharacterTokenizer, WordTo
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import TokenShards, write_shards
+from lmcore.tokens.shards import TokenShards, encode_to_shards
 
 
 def test_compare_counts_bytes_tokens_words_and_vocabulary():
@@ -93,7 +93,7 @@ def test_read_chosen_cuts_a_group_at_its_limit_and_at_a_character():
 @pytest.mark.parametrize("block_tokens", [7, 1 << 20])
 def test_count_ids_are_those_of_the_shards(byte_tokenizer, tmp_path, block_tokens):
     documents = [(str(i), f"document {i} of {i % 7}") for i in range(30)]
-    index = write_shards(documents, byte_tokenizer, tmp_path, TokensConfig(shard_tokens=100))
+    index = encode_to_shards(documents, byte_tokenizer, tmp_path, TokensConfig(shard_tokens=100))
     expected = Counter()
     for row, (_, text) in zip(index, documents, strict=True):
         if row.split == "train":

@@ -9,7 +9,7 @@ from lmcore.errors import ConfigError, InputError
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import TokenShards, write_shards
+from lmcore.tokens.shards import TokenShards, encode_to_shards
 
 KNOWN_10 = [7, 5, 1, 2, 6, 4, 8, 9, 0, 3]
 KNOWN_MANY = [786544, 18035, 446636, 438990]
@@ -94,7 +94,7 @@ def test_count_windows_no_context_refused():
 def shards(tmp_path):
     tokenizer = Tokenizer({i: bytes([i]) for i in range(256)}, [], ["<|endoftext|>"])
     documents = [(f"doc{i}", f"text {i} " + "x" * (i % 5)) for i in range(40)]
-    write_shards(documents, tokenizer, tmp_path, TokensConfig(shard_tokens=25))
+    encode_to_shards(documents, tokenizer, tmp_path, TokensConfig(shard_tokens=25))
     return TokenShards(tmp_path, "train")
 
 

@@ -7,7 +7,7 @@ from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.config import TokensConfig
 from lmcore.tokens.mixed import write_mixed
-from lmcore.tokens.shards import TokenShards, write_shards
+from lmcore.tokens.shards import TokenShards, encode_to_shards
 
 DOCUMENTS = [(f"d{n}", f"document {n} says " + "word " * (n % 7)) for n in range(40)]
 
@@ -17,7 +17,7 @@ def written(tmp_path_factory):
     source = tmp_path_factory.mktemp("tokens")
     tokenizer = train_bpe([text for _, text in DOCUMENTS], TokenizerConfig(vocab_size=270))
     config = TokensConfig(validation_fraction=0.2, shard_tokens=64)
-    return source, write_shards(DOCUMENTS, tokenizer, source, config), tokenizer
+    return source, encode_to_shards(DOCUMENTS, tokenizer, source, config), tokenizer
 
 
 def copies_of(index):

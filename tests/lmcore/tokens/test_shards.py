@@ -8,7 +8,7 @@ import pytest
 from lmcore.errors import ConfigError, InputError
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import FILE_NAME, IndexRow, TokenShards, hash_text, write_shards
+from lmcore.tokens.shards import FILE_NAME, IndexRow, TokenShards, encode_to_shards, hash_text
 
 SPECIALS = ["<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>"]
 
@@ -38,7 +38,7 @@ def read_documents(rows: list[IndexRow], directory) -> dict[str, str]:
 def test_write_shards_every_document_stands_where_its_row_says(tmp_path, shard_tokens):
     documents = make_documents(60)
     config = TokensConfig(validation_fraction=0.3, shard_tokens=shard_tokens)
-    rows = write_shards(documents, byte_tokenizer(), tmp_path, config)
+    rows = encode_to_shards(documents, byte_tokenizer(), tmp_path, config)
     assert [row.doc_id for row in rows] == [doc_id for doc_id, _ in documents]
     assert read_documents(rows, tmp_path) == dict(documents)
     assert [row.n_bytes for row in rows] == [len(text.encode()) for _, text in documents]
@@ -50,7 +50,7 @@ def test_write_shards_every_document_stands_where_its_row_says(tmp_path, shard_t
 
 def test_write_shards_listing_agrees_with_rows_and_files(tmp_path):
     config = TokensConfig(validation_fraction=0.3, shard_tokens=40)
-    rows = write_shards(make_documents(60), byte_tokenizer(), tmp_path, config)
+    rows = encode_to_shards(make_documents(60), byte_tokenizer(), tmp_path, config)
     listing = json.loads((tmp_path / FILE_NAME).read_bytes())
     assert (listing["dtype"], listing["vocab_size"], listing["eot_id"]) == ("uint16", 260, 256)
     names = {FILE_NAME}
@@ -68,7 +68,7 @@ def test_write_shards_listing_agrees_with_rows_and_files(tmp_path):
 
 def test_write_shards_twice_gives_the_same_bytes(tmp_path):
     for name in "ab":
-        write_shards(make_documents(30), byte_tokenizer(), tmp_path / name, TokensConfig())
+        encode_to_shards(make_documents(30), byte_tokenizer(), tmp_path / name, TokensConfig())
     first = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
     assert first == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
 
@@ -76,12 +76,12 @@ def test_write_shards_twice_gives_the_same_bytes(tmp_path):
 def test_write_shards_split_follows_the_hash_of_the_text(tmp_path):
     config = TokensConfig(validation_fraction=0.25, seed=3)
     documents = make_documents(400)
-    rows = write_shards(documents, byte_tokenizer(), tmp_path, config)
+    rows = encode_to_shards(documents, byte_tokenizer(), tmp_path, config)
     for row, (_, text) in zip(rows, documents, strict=True):
         assert (row.split == "validation") == (hash_text(text, 3) < 0.25 * 2**64)
     n_validation = sum(row.split == "validation" for row in rows)
     assert 60 <= n_validation <= 140  # 100 expected, standard deviation 8.7
-    other = write_shards(
+    other = encode_to_shards(
         documents, byte_tokenizer(), tmp_path / "other", TokensConfig(validation_fraction=0.25)
     )
     assert [row.split for row in rows] != [row.split for row in other]
@@ -89,7 +89,7 @@ def test_write_shards_split_follows_the_hash_of_the_text(tmp_path):
 
 def test_write_shards_equal_texts_stay_on_one_side(tmp_path):
     documents = [(f"doc{i}", f"text {i % 5}") for i in range(50)]
-    rows = write_shards(documents, byte_tokenizer(), tmp_path, TokensConfig())
+    rows = encode_to_shards(documents, byte_tokenizer(), tmp_path, TokensConfig())
     sides = {text: set() for _, text in documents}
     for row, (_, text) in zip(rows, documents, strict=True):
         sides[text].add(row.split)
@@ -101,7 +101,7 @@ def test_write_shards_equal_texts_stay_on_one_side(tmp_path):
 def test_write_shards_neither_split_is_empty(tmp_path, fraction):
     documents = make_documents(2)
     config = TokensConfig(validation_fraction=fraction)
-    rows = write_shards(documents, byte_tokenizer(), tmp_path, config)
+    rows = encode_to_shards(documents, byte_tokenizer(), tmp_path, config)
     hashes = [hash_text(text, 0) for _, text in documents]
     smallest = hashes.index(min(hashes))
     assert rows[smallest].split == "validation"
@@ -109,7 +109,7 @@ def test_write_shards_neither_split_is_empty(tmp_path, fraction):
 
 
 def test_write_shards_one_text_goes_to_training(tmp_path):
-    rows = write_shards([("a", "x"), ("b", "x")], byte_tokenizer(), tmp_path, TokensConfig())
+    rows = encode_to_shards([("a", "x"), ("b", "x")], byte_tokenizer(), tmp_path, TokensConfig())
     assert {row.split for row in rows} == {"train"}
     assert TokenShards(tmp_path, "validation").n_tokens == 0
     assert len(TokenShards(tmp_path, "validation").read(0, 0)) == 0
@@ -117,7 +117,7 @@ def test_write_shards_one_text_goes_to_training(tmp_path):
 
 def test_write_shards_special_strings_in_documents_stay_text(tmp_path):
     documents = [("a", "<|end|><|endoftext|>"), ("b", "b")]
-    write_shards(documents, byte_tokenizer(), tmp_path, TokensConfig())
+    encode_to_shards(documents, byte_tokenizer(), tmp_path, TokensConfig())
     for split in ("train", "validation"):
         shards = TokenShards(tmp_path, split)
         tokens = shards.read(0, shards.n_tokens)
@@ -127,14 +127,16 @@ def test_write_shards_special_strings_in_documents_stay_text(tmp_path):
 
 def test_write_shards_large_vocabulary_takes_four_bytes(tmp_path):
     for n_more, dtype in [(65_536 - 260, "uint16"), (65_536 - 259, "uint32")]:
-        write_shards(make_documents(9), byte_tokenizer(n_more), tmp_path / dtype, TokensConfig())
+        encode_to_shards(
+            make_documents(9), byte_tokenizer(n_more), tmp_path / dtype, TokensConfig()
+        )
         assert TokenShards(tmp_path / dtype, "train").dtype == np.dtype(dtype)
 
 
 @pytest.mark.parametrize("documents", [[], [("a", ""), ("b", "")]])
 def test_write_shards_no_text_refused_and_leaves_nothing(tmp_path, documents):
     with pytest.raises(InputError, match=r"found \d documents .*expected at least one token"):
-        write_shards(documents, byte_tokenizer(), tmp_path, TokensConfig())
+        encode_to_shards(documents, byte_tokenizer(), tmp_path, TokensConfig())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,26 +146,26 @@ def test_write_shards_failure_halfway_leaves_nothing_and_can_be_repeated(tmp_pat
         raise RuntimeError("the source broke")
 
     with pytest.raises(RuntimeError, match="broke"):
-        write_shards(failing(), byte_tokenizer(), tmp_path, TokensConfig())
+        encode_to_shards(failing(), byte_tokenizer(), tmp_path, TokensConfig())
     assert list(tmp_path.iterdir()) == []
     # What a killed process may leave: files without the listing, written before it.
     (tmp_path / "train-00007.bin").write_bytes(b"old")
     (tmp_path / ".shards-partial").mkdir()
     (tmp_path / ".shards-partial" / "spool").write_bytes(b"old")
-    write_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
+    encode_to_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {FILE_NAME, "train-00000.bin", "validation-00000.bin"}
 
 
 def test_write_shards_over_finished_shards_refused(tmp_path):
-    write_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
+    encode_to_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
     with pytest.raises(InputError, match="without shards"):
-        write_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
+        encode_to_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
 
 
 def test_token_shards_any_read_equals_slice_of_the_whole(tmp_path):
     config = TokensConfig(validation_fraction=0.3, shard_tokens=30)
-    rows = write_shards(make_documents(40), byte_tokenizer(), tmp_path, config)
+    rows = encode_to_shards(make_documents(40), byte_tokenizer(), tmp_path, config)
     shards = TokenShards(tmp_path, "train")
     n_shards = 1 + max(row.shard for row in rows if row.split == "train")
     files = [np.fromfile(tmp_path / f"train-{k:05d}.bin", "<u2") for k in range(n_shards)]
@@ -180,7 +182,7 @@ def test_token_shards_any_read_equals_slice_of_the_whole(tmp_path):
 
 @pytest.mark.parametrize(("start", "length"), [(-1, 2), (0, -1), (0, 10_000), (10_000, 0)])
 def test_token_shards_read_outside_refused(tmp_path, start, length):
-    write_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
+    encode_to_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
     with pytest.raises(InputError, match=r"found a read .*expected it within"):
         TokenShards(tmp_path, "train").read(start, length)
 
@@ -188,7 +190,7 @@ def test_token_shards_read_outside_refused(tmp_path, start, length):
 def test_token_shards_damaged_directory_refused(tmp_path):
     with pytest.raises(InputError, match=r"found .*expected"):
         TokenShards(tmp_path, "train")
-    write_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
+    encode_to_shards(make_documents(20), byte_tokenizer(), tmp_path, TokensConfig())
     with pytest.raises(InputError, match="no split 'test'"):
         TokenShards(tmp_path, "test")
     shard = tmp_path / "train-00000.bin"

@@ -7,7 +7,7 @@ from lmcore.model.config import ModelConfig
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.config import TokensConfig
-from lmcore.tokens.shards import write_shards
+from lmcore.tokens.shards import encode_to_shards
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
 
@@ -31,7 +31,7 @@ def shards_dir(tmp_path_factory) -> Path:
     texts = [" ".join(rng.choices(words, k=60)) + f" {i}." for i in range(40)]
     tokenizer = train_bpe(texts, TokenizerConfig(vocab_size=280))
     documents = [(str(i), text) for i, text in enumerate(texts)]
-    write_shards(documents, tokenizer, directory, TokensConfig(validation_fraction=0.2))
+    encode_to_shards(documents, tokenizer, directory, TokensConfig(validation_fraction=0.2))
     return directory
 
 

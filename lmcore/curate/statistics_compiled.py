@@ -233,6 +233,6 @@ def _fineweb(counts: np.ndarray, repeated: np.ndarray) -> list[list[float]]:
     return [share.tolist() for share in shares]
 
 
-def _flagged(counts: np.ndarray) -> list[list[float]]:
+def _flagged(counts: np.ndarray) -> list[list[int | float]]:
     n_lines = counts[lines.FLAGGED_LINES : lines.FLAGGED_LINES + flagging.N_RULES].tolist()
     return [*n_lines, _share(counts[lines.FLAGGED_WORDS], counts[lines.N_WORDS]).tolist()]

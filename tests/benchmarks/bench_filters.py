@@ -130,6 +130,10 @@ def row(found: Measurement) -> dict[str, object]:
         "language_score": 1.0,
         "quality": 1.0,
         "toxicity": 0.0,
+        "worst_sentence_toxicity": 0.0,
+        "toxic_sentences": 0.0,
+        "style": 1.0,
+        **dict.fromkeys(("educational", "hate", "nsfw", "reference")),  # no labels taught them
         "url_block": "",
         "n_url_substrings": 0,
         "n_url_words": 0,

@@ -268,7 +268,7 @@ def test_verbs_import_neither_torch_nor_prefect(full):
 @pytest.mark.timeout(1800)
 def test_whatif_is_what_a_run_with_the_thresholds_decides(tmp_path):
     store = tmp_path / "store"
-    changed = ["--set", "curate.min_quality=0.5", "--set", "curate.gopher_min_words=80"]
+    changed = ["--set", "curate.min_quality=0.9", "--set", "curate.gopher_min_words=150"]
     assert commands.c2m(store, "run", "smoke", "--until", "decide").returncode == 0
     asked = commands.c2m(store, "whatif", *changed, "--format", "json")
     assert asked.returncode == 0, asked.stderr

@@ -252,6 +252,6 @@ def test_extract_archive_hostile_pages_each_have_one_outcome(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("tier", TIERS)
-def test_extract_archive_hundreds_of_hostile_pages_each_have_one_outcome(tmp_path, tier):
+def test_extract_archive_hostile_pages_of_every_tier_each_have_one_outcome(tmp_path, tier):
     outcomes = extract_hostile(tmp_path, 150, tier)
     assert outcomes["too_deep"] >= 15

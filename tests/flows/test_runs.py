@@ -132,7 +132,8 @@ def test_second_run_executes_nothing_and_is_quick(smoke):
 
 def test_changed_threshold_runs_the_decision_and_what_follows(smoke):
     store, _, _ = smoke
-    records, _ = run(store, "smoke", "--set", "curate.min_quality=0.5", "--until", "tokens")
+    changed = ("--set", "curate.min_quality=0.9", "--set", "curate.gopher_min_words=150")
+    records, _ = run(store, "smoke", *changed, "--until", "tokens")
     ran = {record.stage for record in records.values() if record.state == "ran"}
     hit = {record.stage for record in records.values() if record.state == "hit"}
     assert ran == {"decide", "deduplicate", "tokenizer", "tokens"}

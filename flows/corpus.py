@@ -8,6 +8,7 @@ from tasks.orchestration import Journey, Refs, flow
 def corpus(run: OpenRun, known: Refs) -> Refs:
     """Crawl files become scored, decided and unique documents."""
     journey = Journey(run, known)
+    journey.submit("fetch_records")
     journey.submit("sample_crawl")
     journey.submit("sample_labels")
     journey.submit("extract")

@@ -1,9 +1,13 @@
 """Recipes are read strictly, and every mistake says where it is."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from flows import recipe as recipes
 from lmcore.errors import ConfigError
+from tasks.stages import PARTS, STAGES
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -63,3 +67,10 @@ def test_recipe_file_that_is_not_toml_is_refused(tmp_path):
 
 def test_whole_number_stands_for_a_float():
     assert recipes.load("smoke", ["pretrain.lr=1"]).pretrain.lr == 1.0
+
+
+def test_every_stage_is_submitted_by_the_flow_of_its_part_in_order():
+    for part in PARTS:
+        text = (Path(recipes.__file__).parent / f"{part}.py").read_text()
+        submitted = re.findall(r'journey\.submit\("(\w+)"\)', text)
+        assert sorted(submitted) == sorted(s.name for s in STAGES.values() if s.part == part)

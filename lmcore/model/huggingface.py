@@ -1,118 +1,69 @@
-"""Models in Hugging Face's layout: config.json and safetensors of the Llama family.
+"""Models in Hugging Face's layout: config.json and safetensors of a Llama, a Qwen3 or a GPT-2.
 
-A model of ours is a Llama (arXiv:2302.13971) of as many key heads as heads, or a Qwen3 where queries and
-keys are normed. Two things differ in the files. RoPE turns adjacent pairs of features here, features i
-and i + half there, so rows of query and key matrices are reordered. And stacked projections here are
-several there. Grouped key heads are read by repeating each for the heads that share it: equal logits,
-more parameters.
+How each family's names and layouts map to ours stands in lmcore.model.huggingface_llama and
+lmcore.model.huggingface_gpt2; files are read and checked here.
 
-What a file of another model asks for and this one lacks (biases, scaled RoPE, windows, other
-activations) is refused by name; nothing is ignored. Weights are read from safetensors alone, never
-unpickled, in any float type, and become float32.
+What a file of another model asks for and this one lacks (scaled RoPE, windows, other activations) is
+refused by name; nothing is ignored. Weights are read from safetensors alone, never unpickled, in any
+float type, and become float32.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import torch
-from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from lmcore.errors import InputError
+from lmcore.model import huggingface_gpt2, huggingface_llama
 from lmcore.model.config import ModelConfig
+from lmcore.model.huggingface_checks import CONFIG_FILE, Tensors
 from lmcore.model.transformer import Transformer
 
-CONFIG_FILE: Final = "config.json"
 WEIGHTS_FILE: Final = "model.safetensors"
 INDEX_FILE: Final = "model.safetensors.index.json"
-_ARCHITECTURES: Final = {"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
-# keys that change what a model computes, with the only values that ours has
-_FIXED: Final[Mapping[str, tuple[object, ...]]] = {
-    "hidden_act": ("silu",),
-    "attention_bias": (False, None),
-    "mlp_bias": (False, None),
-    "use_sliding_window": (False, None),
-    "pretraining_tp": (1, None),
-    "partial_rotary_factor": (1.0, None),
+_FAMILIES: Final[dict[str, ModuleType]] = {
+    "llama": huggingface_llama,
+    "qwen3": huggingface_llama,
+    "gpt2": huggingface_gpt2,
 }
 
 
 def to_huggingface(
     model: Transformer, *, eos_id: int | None = None
 ) -> tuple[dict[str, object], dict[str, Tensor]]:
-    """The configuration and the tensors of a model as Hugging Face names them."""
-    config = model.config
-    kind = "qwen3" if config.qk_norm else "llama"
-    found: dict[str, object] = {
-        "architectures": [_ARCHITECTURES[kind]],
-        "model_type": kind,
-        "vocab_size": model.vocab_size,
-        "hidden_size": config.d_model,
-        "intermediate_size": config.hidden_dim,
-        "num_hidden_layers": config.n_layers,
-        "num_attention_heads": config.n_heads,
-        "num_key_value_heads": config.n_heads,
-        "head_dim": config.head_dim,
-        "max_position_embeddings": config.context_length,
-        "rms_norm_eps": config.norm_eps,
-        "rope_theta": config.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "mlp_bias": False,
-        "tie_word_embeddings": config.tied_embeddings,
+    """The configuration and the tensors of a model as Hugging Face names them.
+
+    Raises:
+        InputError: the model mixes the layers of families, so that none of theirs computes the same.
+    """
+    family = _family(model.config)
+    config = family.to_config(model) | {
         "torch_dtype": "float32",
         "bos_token_id": eos_id,  # a document begins behind the end of another
         "eos_token_id": eos_id,
         "pad_token_id": eos_id,
     }
-    return found, _tensors(model)
+    tensors = family.to_tensors(model)
+    return config, {name: tensor.contiguous() for name, tensor in sorted(tensors.items())}
 
 
-def _tensors(model: Transformer) -> dict[str, Tensor]:
-    config, own = model.config, {k: v.detach() for k, v in model.state_dict().items()}
-    found = {
-        "model.embed_tokens.weight": own["embedding.weight"],
-        "model.norm.weight": own["norm.weight"],
-    }
-    if not config.tied_embeddings:
-        found["lm_head.weight"] = own["head.weight"]
-    for layer in range(config.n_layers):
-        ours, theirs = f"blocks.{layer}", f"model.layers.{layer}"
-        q, k, v = own[f"{ours}.attention.qkv.weight"].chunk(3)
-        gate, up = own[f"{ours}.feedforward.gate_up.weight"].chunk(2)
-        found |= {
-            f"{theirs}.input_layernorm.weight": own[f"{ours}.attention_norm.weight"],
-            f"{theirs}.self_attn.q_proj.weight": _to_halves(q, config.head_dim),
-            f"{theirs}.self_attn.k_proj.weight": _to_halves(k, config.head_dim),
-            f"{theirs}.self_attn.v_proj.weight": v,
-            f"{theirs}.self_attn.o_proj.weight": own[f"{ours}.attention.out.weight"],
-            f"{theirs}.post_attention_layernorm.weight": own[f"{ours}.feedforward_norm.weight"],
-            f"{theirs}.mlp.gate_proj.weight": gate,
-            f"{theirs}.mlp.up_proj.weight": up,
-            f"{theirs}.mlp.down_proj.weight": own[f"{ours}.feedforward.down.weight"],
-        }
-        if config.qk_norm:
-            for mine, other in (("query_norm", "q_norm"), ("key_norm", "k_norm")):
-                gain = own[f"{ours}.attention.{mine}.weight"]
-                found[f"{theirs}.self_attn.{other}.weight"] = _to_halves(gain, config.head_dim)
-    return {name: tensor.contiguous() for name, tensor in sorted(found.items())}
-
-
-def _to_halves(rows: Float[Tensor, "d ..."], head_dim: int) -> Float[Tensor, "d ..."]:
-    """Rows of adjacent pairs in the order of two halves, head by head."""
-    heads = rows.reshape(-1, head_dim // 2, 2, *rows.shape[1:])
-    return heads.transpose(1, 2).reshape(rows.shape)
-
-
-def _to_pairs(rows: Float[Tensor, "d ..."], head_dim: int) -> Float[Tensor, "d ..."]:
-    """The way back."""
-    heads = rows.reshape(-1, 2, head_dim // 2, *rows.shape[1:])
-    return heads.transpose(1, 2).reshape(rows.shape)
+def _family(config: ModelConfig) -> ModuleType:
+    kind = (config.norm, config.activation, config.positions, config.biases)
+    if config.is_default_kind:
+        return huggingface_llama
+    if kind == ("layer", "gelu", "learned", True) and not config.qk_norm:
+        return huggingface_gpt2
+    raise InputError(
+        f"found a model of norm {config.norm}, activation {config.activation}, positions "
+        f"{config.positions}, biases {config.biases} and qk_norm {config.qk_norm}; expected a Llama "
+        "(rms, swiglu, rope, no biases) or a GPT-2 (layer, gelu, learned, biases, no qk_norm), which "
+        "other libraries know; train one of these to export it"
+    )
 
 
 def write_huggingface(directory: Path, model: Transformer, *, eos_id: int | None = None) -> None:
@@ -125,7 +76,7 @@ def write_huggingface(directory: Path, model: Transformer, *, eos_id: int | None
 
 
 def read_huggingface(directory: Path) -> Transformer:
-    """Reads a Llama or Qwen3, on the CPU, in float32.
+    """Reads a Llama, Qwen3 or GPT-2, on the CPU, in float32.
 
     Raises:
         InputError: a file is missing or damaged, the model is of another family or asks for what
@@ -134,67 +85,37 @@ def read_huggingface(directory: Path) -> Transformer:
     path = directory / CONFIG_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        config, vocab_size = _read_config(content)
-        tensors = _read_tensors(directory)
+        family = _family_of(content)
+        config, vocab_size = family.read_config(content), int(content["vocab_size"])
+        tensors = Tensors(_read_tensors(directory))
+        weights = family.read_tensors(tensors, config, content)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             f"found {directory} unusable ({type(error).__name__}: {error}); expected {CONFIG_FILE} "
-            f"and {WEIGHTS_FILE} of a Llama or Qwen3; fetch the folder again"
+            f"and {WEIGHTS_FILE} of a Llama, Qwen3 or GPT-2; fetch the folder again"
         ) from error
-    model = Transformer(config, vocab_size)
-    groups = config.n_heads // int(content.get("num_key_value_heads") or config.n_heads)
-    weights = _own(tensors, config, groups)
-    left_over = sorted(tensors)
+    left_over = tensors.left_over()
     if left_over:
         raise InputError(
             f"found {len(left_over)} tensors in {directory} that no {content['model_type']} has "
             f"({', '.join(left_over[:3])}); expected none; choose a model without them"
         )
+    model = Transformer(config, vocab_size)
     _check_shapes(weights, model, directory)
     model.load_state_dict(weights, strict=True)
     return model
 
 
-def _read_config(content: dict[str, Any]) -> tuple[ModelConfig, int]:  # JSON: values of many types
+def _family_of(content: dict[str, Any]) -> ModuleType:  # JSON: values of many types
     kind = content["model_type"]
-    if kind not in _ARCHITECTURES:
+    if kind not in _FAMILIES:
         raise InputError(
-            f"found a model of type {kind!r}; expected one of {', '.join(_ARCHITECTURES)}; "
+            f"found a model of type {kind!r}; expected one of {', '.join(_FAMILIES)}; "
             "choose a model of these families"
         )
-    for name, known in _FIXED.items():
-        if content.get(name, known[0]) not in known:
-            raise InputError(
-                f"found {name} {content[name]!r} in {CONFIG_FILE}; expected {known[0]!r}, all that "
-                "this model has; choose another model"
-            )
-    rope = content.get("rope_parameters") or content.get("rope_scaling") or {}
-    rope_type = rope.get("rope_type", rope.get("type", "default"))
-    if rope_type != "default":
-        raise InputError(
-            f"found RoPE of type {rope_type!r} in {CONFIG_FILE}; expected default, without scaling; "
-            "choose another model"
-        )
-    n_heads, d_model = int(content["num_attention_heads"]), int(content["hidden_size"])
-    if int(content.get("head_dim") or d_model // n_heads) * n_heads != d_model:
-        raise InputError(
-            f"found {n_heads} heads of {content['head_dim']} in a model of width {d_model}; "
-            "expected heads that fill the width; choose another model"
-        )
-    config = ModelConfig(
-        d_model=d_model,
-        n_layers=int(content["num_hidden_layers"]),
-        n_heads=n_heads,
-        d_ff=int(content["intermediate_size"]),
-        context_length=int(content["max_position_embeddings"]),
-        rope_theta=float(rope.get("rope_theta", content.get("rope_theta", 10_000.0))),
-        tied_embeddings=bool(content.get("tie_word_embeddings", False)),
-        qk_norm=kind == "qwen3",
-        norm_eps=float(content["rms_norm_eps"]),
-    )
-    return config, int(content["vocab_size"])
+    return _FAMILIES[kind]
 
 
 def _read_tensors(directory: Path) -> dict[str, Tensor]:
@@ -214,55 +135,6 @@ def _read_tensors(directory: Path) -> dict[str, Tensor]:
         with safe_open(directory / name, framework="pt") as file:
             tensors |= {key: file.get_tensor(key).to(torch.float32) for key in file.keys()}  # noqa: SIM118  # no mapping
     return tensors
-
-
-def _own(tensors: dict[str, Tensor], config: ModelConfig, groups: int) -> dict[str, Tensor]:
-    """Takes the tensors that our model is made of, under our names."""
-
-    def take(name: str) -> Tensor:
-        if name not in tensors:
-            raise InputError(
-                f"found no tensor {name}; expected it in the safetensors files; fetch them again"
-            )
-        return tensors.pop(name)
-
-    found = {
-        "embedding.weight": take("model.embed_tokens.weight"),
-        "norm.weight": take("model.norm.weight"),
-    }
-    if config.tied_embeddings:
-        tensors.pop("lm_head.weight", None)
-    else:
-        found["head.weight"] = take("lm_head.weight")
-    for layer in range(config.n_layers):
-        ours, theirs = f"blocks.{layer}", f"model.layers.{layer}"
-        tensors.pop(
-            f"{theirs}.self_attn.rotary_emb.inv_freq", None
-        )  # old files hold it; it is derived
-        q = take(f"{theirs}.self_attn.q_proj.weight")
-        k = _spread(take(f"{theirs}.self_attn.k_proj.weight"), config.head_dim, groups)
-        v = _spread(take(f"{theirs}.self_attn.v_proj.weight"), config.head_dim, groups)
-        q, k = _to_pairs(q, config.head_dim), _to_pairs(k, config.head_dim)
-        gate, up = (take(f"{theirs}.mlp.{name}_proj.weight") for name in ("gate", "up"))
-        found |= {
-            f"{ours}.attention_norm.weight": take(f"{theirs}.input_layernorm.weight"),
-            f"{ours}.attention.qkv.weight": torch.cat((q, k, v)),
-            f"{ours}.attention.out.weight": take(f"{theirs}.self_attn.o_proj.weight"),
-            f"{ours}.feedforward_norm.weight": take(f"{theirs}.post_attention_layernorm.weight"),
-            f"{ours}.feedforward.gate_up.weight": torch.cat((gate, up)),
-            f"{ours}.feedforward.down.weight": take(f"{theirs}.mlp.down_proj.weight"),
-        }
-        if config.qk_norm:
-            for mine, other in (("query_norm", "q_norm"), ("key_norm", "k_norm")):
-                gain = take(f"{theirs}.self_attn.{other}.weight")
-                found[f"{ours}.attention.{mine}.weight"] = _to_pairs(gain, config.head_dim)
-    return found
-
-
-def _spread(rows: Float[Tensor, "d_kv d"], head_dim: int, groups: int) -> Float[Tensor, "d_out d"]:
-    """Each key head once for every head that shares it."""
-    heads = rows.reshape(-1, head_dim, rows.shape[1])
-    return heads.repeat_interleave(groups, dim=0).reshape(-1, rows.shape[1])
 
 
 def _check_shapes(weights: dict[str, Tensor], model: Transformer, directory: Path) -> None:

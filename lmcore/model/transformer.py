@@ -20,12 +20,19 @@ from lmcore.model.attention import Attention
 from lmcore.model.cache import KVCache
 from lmcore.model.config import ModelConfig
 from lmcore.model.feedforward import SwiGLU
+from lmcore.model.gpt2_layers import (
+    BiasedSwiGLU,
+    GELUFeedForward,
+    VariantAttention,
+    norm_of,
+)
 from lmcore.model.layers import Embedding, Linear
 from lmcore.model.loss import linear_cross_entropy
 from lmcore.model.norm import RMSNorm
 from lmcore.model.position import rotation_table
 
 _UNTIED_STD = 1.0
+_POSITION_STD = 0.02
 
 
 class Block(nn.Module):
@@ -33,10 +40,21 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig, layer: int, *, generator: torch.Generator) -> None:
         super().__init__()
-        self.attention_norm = RMSNorm(config.d_model, config.norm_eps)
-        self.attention = Attention(config, layer, generator=generator)
-        self.feedforward_norm = RMSNorm(config.d_model, config.norm_eps)
-        self.feedforward = SwiGLU(config, generator=generator)
+        self.attention_norm: nn.Module
+        self.attention: nn.Module
+        self.feedforward_norm: nn.Module
+        self.feedforward: nn.Module
+        if config.is_default_kind:
+            self.attention_norm = RMSNorm(config.d_model, config.norm_eps)
+            self.attention = Attention(config, layer, generator=generator)
+            self.feedforward_norm = RMSNorm(config.d_model, config.norm_eps)
+            self.feedforward = SwiGLU(config, generator=generator)
+            return
+        feedforward = {"gelu": GELUFeedForward, "swiglu": BiasedSwiGLU if config.biases else SwiGLU}
+        self.attention_norm = norm_of(config)
+        self.attention = VariantAttention(config, layer, generator=generator)
+        self.feedforward_norm = norm_of(config)
+        self.feedforward = feedforward[config.activation](config, generator=generator)
 
     def forward(
         self,
@@ -68,10 +86,15 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(
             Block(config, layer, generator=generator) for layer in range(config.n_layers)
         )
-        self.norm = RMSNorm(config.d_model, config.norm_eps)
+        self.norm = norm_of(config)
         self.head: Linear | None = None
         if not config.tied_embeddings:
             self.head = Linear(config.d_model, vocab_size, generator=generator)
+        self.positions: Embedding | None = None
+        if config.positions == "learned":
+            self.positions = Embedding(
+                config.context_length, config.d_model, std=_POSITION_STD, generator=generator
+            )
         table = rotation_table(config.context_length, config.head_dim, config.rope_theta)
         self.register_buffer("rotation", table, persistent=False)
 
@@ -108,6 +131,10 @@ class Transformer(nn.Module):
         """
         x: Tensor = self.embedding(ids)
         turn = self._turns(ids.shape[1], positions, cache)
+        if self.positions is not None:
+            start = 0 if cache is None else cache.length
+            places = torch.arange(start, start + ids.shape[1], device=ids.device)[None]
+            x = x + self.positions(places if positions is None else positions)
         for block in self.blocks:
             x = block(x, turn, mask, cache)
         if cache is not None:
@@ -130,7 +157,7 @@ class Transformer(nn.Module):
         return linear_cross_entropy(features, self.head_weight, targets.flatten())
 
     def n_parameters(self, *, non_embedding: bool = False) -> int:
-        """Counts parameters; `non_embedding` leaves out the embedding and the head."""
+        """Counts parameters; `non_embedding` leaves out the embeddings and the head."""
         if non_embedding:
             return self.config.n_non_embedding_parameters()
         return sum(parameter.numel() for parameter in self.parameters())

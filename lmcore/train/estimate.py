@@ -8,8 +8,10 @@ Plain arithmetic, without torch: a plan can ask. Memory of one process is the su
                                         output of both norms (4 d), queries, keys and values
                                         before and after the rotation (5 d), the mixed values
                                         twice (2 d), gate, up, silu(gate) and their product
-                                        (4 d_ff)
-    the widest layer's gradients        2 d + 5 d_ff numbers per token, while backward passes it
+                                        (4 d_ff); without rotation 2 d less, and with GELU, which
+                                        keeps its input and output, 2 d_ff less
+    the widest layer's gradients        2 d + 5 d_ff numbers per token, while backward passes it;
+                                        with GELU 2 d + 3 d_ff
     the head                            features, their gradient, a chunk of logits, and three
                                         copies of the gradient of the [vocab, d] matrix
 
@@ -59,8 +61,10 @@ def estimate_memory(model: ModelConfig, vocab_size: int, train: TrainConfig) -> 
     d, d_ff, size = model.d_model, model.hidden_dim, train.world_size
     tokens = train.batch_size * model.context_length
     product = 2 if train.precision == "bfloat16" else 4
-    kept = model.n_layers * (4 * (5 * d) + product * (6 * d + 4 * d_ff))
-    widest = 4 * 2 * d + product * 5 * d_ff
+    n_wide = 2 if model.activation == "gelu" else 4
+    n_narrow = 4 if model.positions == "learned" else 6
+    kept = model.n_layers * (4 * (5 * d) + product * (n_narrow * d + n_wide * d_ff))
+    widest = 4 * 2 * d + product * (n_wide + 1) * d_ff
     chunk = min(_CHUNK_BYTES, 4 * tokens // size * vocab_size)
     return MemoryEstimate(
         processes=size * _PROCESS_BYTES,

@@ -7,7 +7,9 @@ from lmcore.model.config import ModelConfig
 from lmcore.model.loss import token_logps
 from lmcore.model.transformer import Transformer
 
-CONFIG = ModelConfig(d_model=32, n_layers=2, n_heads=2, context_length=24)
+SHAPE = {"d_model": 32, "n_layers": 2, "n_heads": 2, "context_length": 24}
+CONFIG = ModelConfig(**SHAPE)
+GPT2 = {"norm": "layer", "activation": "gelu", "positions": "learned", "biases": True}
 RAGGED = [[1, 2, 3], [4], [5, 6, 7, 8, 9], [3, 3]]
 
 
@@ -15,14 +17,18 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture(scope="module")
-def model():
-    model = Transformer(CONFIG, 20, seed=1)
+def random_model(config):
+    model = Transformer(config, 20, seed=1)
     generator = seeded(1)  # away from the start, where projections are zero and logits equal
     for parameter in model.parameters():
         if parameter.dim() == 2:
             torch.nn.init.normal_(parameter, std=0.2, generator=generator)
     return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return random_model(CONFIG)
 
 
 def recompute(model, prompt, ids):
@@ -38,6 +44,13 @@ def greedy_without_cache(model, prompt, n):
 
 
 def test_greedy_ragged_batch_equals_decoding_without_cache(model):
+    generations = generate(model, RAGGED, max_new_tokens=12, temperature=0.0)
+    for prompt, generation in zip(RAGGED, generations, strict=True):
+        assert generation.ids == greedy_without_cache(model, prompt, 12)
+
+
+def test_greedy_ragged_batch_of_learned_positions_equals_decoding_without_cache():
+    model = random_model(ModelConfig(**SHAPE, **GPT2))
     generations = generate(model, RAGGED, max_new_tokens=12, temperature=0.0)
     for prompt, generation in zip(RAGGED, generations, strict=True):
         assert generation.ids == greedy_without_cache(model, prompt, 12)

@@ -37,7 +37,19 @@ def some_ids(rows=3, length=12, vocab_size=20):
     return torch.randint(0, vocab_size, (rows, length), generator=torch.Generator().manual_seed(7))
 
 
-VARIANTS = [{}, {"qk_norm": True}, {"tied_embeddings": False}, {"d_ff": 40}]
+GPT2 = {"norm": "layer", "activation": "gelu", "positions": "learned", "biases": True}
+VARIANTS = [
+    {},
+    {"qk_norm": True},
+    GPT2,
+    {"norm": "layer"},
+    {"tied_embeddings": False},
+    {"d_ff": 40},
+    {"activation": "gelu", "qk_norm": True},
+    {"positions": "learned", "tied_embeddings": False},
+    {"biases": True},
+    {"norm": "layer", "biases": True, "positions": "learned"},
+]
 
 
 @pytest.mark.parametrize("changes", VARIANTS)
@@ -45,6 +57,7 @@ def test_parameter_count_any_variant_equals_the_config(changes):
     model = small(**changes)
     assert model.n_parameters() == model.config.n_parameters(20)
     tables = 20 * 16 * (1 if model.config.tied_embeddings else 2)
+    tables += 12 * 16 if model.config.positions == "learned" else 0
     assert model.n_parameters(non_embedding=True) == model.n_parameters() - tables
 
 
@@ -55,10 +68,18 @@ def test_flops_default_model_equal_the_sum_by_hand():
     assert config.training_flops_per_token(4096) == 6 * matrices + 3 * attention_forward
 
 
+def test_flops_gelu_has_two_matrices_where_swiglu_has_three():
+    shape = {"d_model": 128, "d_ff": 512, "n_layers": 4}
+    swiglu, gelu = ModelConfig(**shape), ModelConfig(**shape, activation="gelu")
+    lacking = 6 * 4 * 128 * 512
+    assert gelu.training_flops_per_token(99) == swiglu.training_flops_per_token(99) - lacking
+
+
 def test_d_ff_zero_is_eight_thirds_rounded_up():
     assert ModelConfig(d_model=128).hidden_dim == 384
     assert ModelConfig(d_model=512, n_heads=8).hidden_dim == 1408
     assert ModelConfig(d_model=24, n_heads=2).hidden_dim == 64
+    assert ModelConfig(d_model=24, n_heads=2, activation="gelu").hidden_dim == 96
 
 
 @pytest.mark.parametrize(
@@ -69,6 +90,9 @@ def test_d_ff_zero_is_eight_thirds_rounded_up():
         {"d_model": 12, "n_heads": 4},
         {"d_ff": -1},
         {"norm_eps": 0.0},
+        {"norm": "batch"},
+        {"activation": "relu"},
+        {"positions": "alibi"},
     ],
 )
 def test_config_impossible_shape_is_refused(changes):
@@ -105,7 +129,7 @@ def test_loss_and_gradients_equal_those_of_all_logits(changes):
 
 
 @pytest.mark.parametrize("cuts", [(12,), (1,) * 12, (5, 7), (5, 1, 3, 3)])
-@pytest.mark.parametrize("changes", VARIANTS[:2])
+@pytest.mark.parametrize("changes", [*VARIANTS[:3], {"norm": "layer", "biases": True}])
 def test_logits_with_cache_equal_those_without(cuts, changes):
     model, ids = small(**changes), some_ids()
     cache = KVCache(model.config, 3, 12)
@@ -117,8 +141,9 @@ def test_logits_with_cache_equal_those_without(cuts, changes):
         torch.testing.assert_close(torch.cat(parts, dim=1), model(ids), rtol=0.0, atol=1e-5)
 
 
-def test_logits_left_padding_and_mask_change_nothing():
-    model, ids = small(), some_ids(1, 6)
+@pytest.mark.parametrize("changes", [{}, GPT2])
+def test_logits_left_padding_and_mask_change_nothing(changes):
+    model, ids = small(**changes), some_ids(1, 6)
     padded = torch.cat((torch.zeros(1, 3, dtype=torch.int64), ids), dim=1)
     positions = torch.tensor([[0, 0, 0, 0, 1, 2, 3, 4, 5]])
     visible = (torch.arange(9) >= 3) & torch.ones(9, 9).bool().tril() | torch.eye(9).bool()
@@ -126,13 +151,15 @@ def test_logits_left_padding_and_mask_change_nothing():
     torch.testing.assert_close(logits[:, 3:], model(ids), rtol=0.0, atol=1e-5)
 
 
-def test_sequence_longer_than_the_context_is_refused():
+@pytest.mark.parametrize("changes", [{}, GPT2])
+def test_sequence_longer_than_the_context_is_refused(changes):
     with pytest.raises(InputError, match="13 tokens"):
-        small()(some_ids(1, 13))
+        small(**changes)(some_ids(1, 13))
 
 
-def test_cache_and_new_tokens_longer_than_the_context_are_refused():
-    model = small()
+@pytest.mark.parametrize("changes", [{}, GPT2])
+def test_cache_and_new_tokens_longer_than_the_context_are_refused(changes):
+    model = small(**changes)
     cache = KVCache(model.config, 1, 20)
     model(some_ids(1, 12), cache=cache)
     with pytest.raises(InputError, match="13 tokens"):

@@ -39,6 +39,18 @@ def test_memory_of_bfloat16_is_less():
     assert narrow.total < wide.total
 
 
+def test_memory_of_gpt2_is_less_than_of_llama_of_equal_width():
+    shape = {"d_model": 64, "d_ff": 256, "n_layers": 2, "n_heads": 2, "context_length": 32}
+    gpt2 = {"norm": "layer", "activation": "gelu", "positions": "learned", "biases": True}
+    llama, other = (
+        estimate_memory(ModelConfig(**shape, **changes), 100, TrainConfig())
+        for changes in ({}, gpt2)
+    )
+    tokens, d, d_ff = 16 * 32, 64, 256
+    saved = tokens * 4 * (2 * (2 * d + 2 * d_ff) + 2 * d_ff)
+    assert llama.activations - other.activations == saved
+
+
 def test_seconds_follow_from_operations():
     flops = estimate_flops(MODEL, 100, TrainConfig(steps=100, batch_size=4))
     assert flops == 100 * 4 * 32 * MODEL.training_flops_per_token(100)

@@ -43,9 +43,10 @@ def parser() -> argparse.ArgumentParser:
     _add_inspection(verbs, common)
     verbs.add_parser("verify", parents=[common], help="re-hash every artifact; delete none")
     verbs.add_parser("lock", parents=[recipe], help="resolve a recipe's artifacts to a lock")
-    generate = verbs.add_parser("generate", parents=[common], help="let a model of a run write")
+    generate = verbs.add_parser("generate", parents=[common], help="let a model write")
     generate.add_argument("prompt", help="text to continue; for an aligned model, the question")
-    generate.add_argument("--model", default="grpo", choices=["base", "sft", "dpo", "grpo"])
+    models = "base, sft, dpo or grpo of a run, or a folder with a Llama, Qwen3 or GPT-2"
+    generate.add_argument("--model", default="grpo", help=models)
     generate.add_argument("--tokens", type=int, default=80, help="most tokens to write")
     generate.add_argument("--temperature", type=float, default=0.7, help="0 is greedy")
     generate.add_argument("--seed", type=int, default=0)

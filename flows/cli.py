@@ -249,8 +249,9 @@ def _report(arguments: argparse.Namespace) -> int:
 def _generate(arguments: argparse.Namespace) -> int:
     from tasks.generation import complete
 
+    is_folder = Path(arguments.model).is_dir()
     text = complete(
-        _existing(arguments),
+        _store(arguments) if is_folder else _existing(arguments),
         arguments.prompt,
         model=arguments.model,
         max_new_tokens=arguments.tokens,

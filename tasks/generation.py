@@ -1,7 +1,9 @@
-"""Completions from the models of a run, for the command line."""
+"""Completions for the command line: from the models of a run, or from a folder of another library."""
 
+import json
 import math
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,7 +12,12 @@ from lmcore.align.chat import ChatTemplate
 from lmcore.errors import InputError
 from lmcore.inference.generate import generate
 from lmcore.model.files import load_model
+from lmcore.model.huggingface import read_huggingface
+from lmcore.model.transformer import Transformer
+from lmcore.tokenizer import formats
 from lmcore.tokenizer.bpe import Tokenizer
+from lmcore.tokenizer.config import END_OF_TEXT
+from lmcore.tokenizer.gpt2 import from_gpt2_files
 from warehouse import runs
 from warehouse.errors import CorruptArtifactError
 from warehouse.store import Store
@@ -74,23 +81,74 @@ def _check_options(max_new_tokens: int, temperature: float, seed: int) -> None:
             raise InputError(msg)
 
 
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """A model with its tokenizer, and how it is asked."""
+
+    network: Transformer
+    tokenizer: Tokenizer
+    ids: list[int]
+    """The prompt."""
+    stops: set[int]
+    is_answering: bool
+    """Whether what it writes stands alone, and does not continue the prompt."""
+
+
+def _of_run(store: Store, model: str, prompt: str) -> _Writer:
+    folder, tokenizer_folder = model_folders(store, model)
+    tokenizer = Tokenizer.load(tokenizer_folder)
+    is_base = model == "base"
+    ids = (
+        [tokenizer.eot_id, *tokenizer.encode(prompt)]
+        if is_base
+        else list(ChatTemplate(tokenizer).encode_prompt(prompt))
+    )
+    stops = {tokenizer.eot_id, tokenizer.token_id("<|end|>")}
+    return _Writer(load_model(folder), tokenizer, ids, stops, is_answering=not is_base)
+
+
+def _of_folder(folder: Path, prompt: str) -> _Writer:
+    """A model in Hugging Face's layout, which continues the prompt."""
+    if not folder.is_dir():
+        msg = (
+            f"Found no model {str(folder)!r}; expected one of {', '.join(STAGE_OF)}, or a folder "
+            "with a Llama, Qwen3 or GPT-2 and its tokenizer; name one."
+        )
+        raise InputError(msg)
+    network = read_huggingface(folder)
+    tokenizer = _tokenizer_of(folder)
+    if tokenizer.vocab_size > network.vocab_size:
+        msg = (
+            f"Found a tokenizer of {tokenizer.vocab_size:,d} tokens beside a model of "
+            f"{network.vocab_size:,d} in {folder}; expected no more than the model knows; "
+            "fetch both from one place."
+        )
+        raise InputError(msg)
+    content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    first, last = content.get("bos_token_id"), content.get("eos_token_id")
+    ids = [*([] if first is None else [int(first)]), *tokenizer.encode(prompt)]
+    stops = set(last if isinstance(last, list) else [] if last is None else [last])
+    return _Writer(network, tokenizer, ids, stops, is_answering=False)
+
+
+def _tokenizer_of(folder: Path) -> Tokenizer:
+    """The tokenizer of tokenizer.json, or else of GPT-2's two files."""
+    vocab, merges = folder / "vocab.json", folder / "merges.txt"
+    if not (folder / "tokenizer.json").exists() and vocab.exists() and merges.exists():
+        return from_gpt2_files(vocab, merges, (END_OF_TEXT,))
+    return formats.read_huggingface(folder)
+
+
 def complete(
     store: Store, prompt: str, *, model: str, max_new_tokens: int, temperature: float, seed: int
 ) -> str:
-    """Continue a text (base) or answer a question (aligned models).
+    """Continue a text (base, or a folder of other libraries) or answer a question (aligned models).
 
     Raises InputError for an option out of range, or a prompt that leaves no room to answer in.
     """
     _check_options(max_new_tokens, temperature, seed)
-    folder, tokenizer_folder = model_folders(store, model)
-    tokenizer = Tokenizer.load(tokenizer_folder)
-    ids = (
-        [tokenizer.eot_id, *tokenizer.encode(prompt)]
-        if model == "base"
-        else list(ChatTemplate(tokenizer).encode_prompt(prompt))
-    )
-    stops = {tokenizer.eot_id, tokenizer.token_id("<|end|>")}
-    network = load_model(folder)
+    writer = _of_run(store, model, prompt) if model in STAGE_OF else _of_folder(Path(model), prompt)
+    network, ids = writer.network, writer.ids
     room = network.config.context_length - len(ids) + 1  # the last token is written, never read
     if max_new_tokens > room:
         msg = (
@@ -108,8 +166,9 @@ def complete(
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=0.95,
-        stop_ids=stops,
+        stop_ids=writer.stops,
         generator=torch.Generator().manual_seed(seed),
     )
-    written = tokenizer.decode([i for i in generation.ids if i not in stops])
-    return prompt + written if model == "base" else written
+    known = [i for i in generation.ids if i not in writer.stops and i in writer.tokenizer.vocab]
+    written = writer.tokenizer.decode(known)
+    return written if writer.is_answering else prompt + written

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lmcore.errors import ConfigError
 from lmcore.optim.adafactor import Adafactor
 from lmcore.optim.adamw import AdamW
+from lmcore.optim.base import Group
 from lmcore.optim.lion import Lion
 from lmcore.optim.muon import Muon
 from lmcore.optim.sgd import SGD
@@ -23,7 +24,7 @@ _STACKED: Final = {"qkv": 3, "gate_up": 2}
 _HIDDEN: Final = "blocks."
 
 
-def build_optimizers(  # what a recipe says of an optimizer
+def build_optimizers(  # noqa: PLR0913  # what a recipe says of an optimizer
     name: str,
     parameters: Mapping[str, nn.Parameter],
     *,
@@ -31,20 +32,18 @@ def build_optimizers(  # what a recipe says of an optimizer
     betas: tuple[float, float],
     momentum: float,
     weight_decay: float,
+    hidden_lr_ratio: float = 1.0,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[torch.optim.Optimizer, ...]:
     """The optimizers that together update all parameters, given by their names in the model.
+
+    Every group says in `lr_ratio` by what the rate of a step is to be multiplied for it. `dtype` is
+    the type of Muon's products.
 
     Raises:
         ConfigError: an unknown name.
     """
-    every = tuple(parameters.values())
-    matrices = [p for p in every if p.dim() >= 2]
-    gains = [p for p in every if p.dim() < 2]
-    groups = [
-        {"params": found, "weight_decay": decay}
-        for found, decay in ((matrices, weight_decay), (gains, 0.0))
-        if found
-    ]
+    groups = _groups(parameters, weight_decay, hidden_lr_ratio)
     match name:
         case "adamw":
             return (AdamW(groups, lr=lr, betas=betas),)
@@ -55,40 +54,55 @@ def build_optimizers(  # what a recipe says of an optimizer
         case "adafactor":
             return (Adafactor(groups, lr=lr),)
         case "muon" | "soap":
-            return _hidden_and_rest(
-                name, parameters, lr=lr, betas=betas, momentum=momentum, weight_decay=weight_decay
+            hidden, others = _hidden_and_rest(parameters, weight_decay, hidden_lr_ratio)
+            first = (
+                Muon(hidden, lr=lr, momentum=momentum, dtype=dtype)
+                if name == "muon"
+                else SOAP(hidden, lr=lr, betas=betas)
             )
+            return first, AdamW(others, lr=lr, betas=betas)
     raise ConfigError(
         f"found the optimizer {name!r}; expected adamw, sgd, lion, adafactor, muon or soap; "
         "choose one of these"
     )
 
 
-def _hidden_and_rest(  # as above
-    name: str,
-    parameters: Mapping[str, nn.Parameter],
-    *,
-    lr: float,
-    betas: tuple[float, float],
-    momentum: float,
-    weight_decay: float,
-) -> tuple[torch.optim.Optimizer, ...]:
-    hidden: dict[int, list[nn.Parameter]] = {}
-    rest: dict[float, list[nn.Parameter]] = {}
+def _groups(
+    parameters: Mapping[str, nn.Parameter], weight_decay: float, hidden_lr_ratio: float
+) -> list[Group]:
+    """Groups of one decay and rate each; few, as a group is updated at once."""
+    found: dict[tuple[float, float], list[nn.Parameter]] = {}
     for path, parameter in parameters.items():
-        if path.startswith(_HIDDEN) and parameter.dim() == 2:
+        decay = weight_decay if parameter.dim() >= 2 else 0.0
+        ratio = hidden_lr_ratio if _is_hidden(path, parameter) else 1.0
+        found.setdefault((decay, ratio), []).append(parameter)
+    return [
+        {"params": members, "weight_decay": decay, "lr_ratio": ratio}
+        for (decay, ratio), members in found.items()
+    ]
+
+
+def _hidden_and_rest(
+    parameters: Mapping[str, nn.Parameter], weight_decay: float, hidden_lr_ratio: float
+) -> tuple[list[Group], list[Group]]:
+    """Groups of the blocks' matrices, by the projections that they stack, and of all others."""
+    hidden: dict[int, list[nn.Parameter]] = {}
+    rest = {}
+    for path, parameter in parameters.items():
+        if _is_hidden(path, parameter):
             hidden.setdefault(n_parts(path), []).append(parameter)
         else:
-            decay = weight_decay if parameter.dim() >= 2 else 0.0
-            rest.setdefault(decay, []).append(parameter)
-    groups = [{"params": found, "n_parts": parts} for parts, found in hidden.items()]
-    others = [{"params": found, "weight_decay": decay} for decay, found in rest.items()]
-    first = (
-        Muon(groups, lr=lr, momentum=momentum, weight_decay=weight_decay)
-        if name == "muon"
-        else SOAP(groups, lr=lr, betas=betas, weight_decay=weight_decay)
-    )
-    return first, AdamW(others, lr=lr, betas=betas)
+            rest[path] = parameter
+    groups = [
+        {"params": members, "n_parts": parts, "weight_decay": weight_decay}
+        | {"lr_ratio": hidden_lr_ratio}
+        for parts, members in hidden.items()
+    ]
+    return groups, _groups(rest, weight_decay, 1.0)
+
+
+def _is_hidden(path: str, parameter: nn.Parameter) -> bool:
+    return path.startswith(_HIDDEN) and parameter.dim() == 2
 
 
 def n_parts(path: str) -> int:

@@ -37,6 +37,8 @@ class TrainConfig:
     """Decay of the second moment (AdamW, SOAP), or of Lion's momentum."""
     momentum: float = 0.95
     """Momentum of Muon and SGD."""
+    hidden_lr_ratio: float = 1.0
+    """Learning rate of the blocks' matrices, as a multiple of that of the other parameters."""
     clip_norm: float = 1.0
     """Largest norm of the gradient over all parameters."""
     eval_every: int = 50
@@ -94,6 +96,7 @@ class TrainConfig:
             "lr": (self.lr > 0.0, "a number above 0"),
             "clip_norm": (self.clip_norm > 0.0, "a number above 0"),
             "weight_decay": (self.weight_decay >= 0.0, "0 or more"),
+            "hidden_lr_ratio": (self.hidden_lr_ratio > 0.0, "a number above 0"),
             "min_lr_ratio": (0.0 <= self.min_lr_ratio <= 1.0, "0 to 1"),
             "beta1": (0.0 <= self.beta1 < 1.0, "0 or more and below 1"),
             "momentum": (0.0 <= self.momentum < 1.0, "0 or more and below 1"),

@@ -69,6 +69,8 @@ class Trainer:
             betas=(config.beta1, config.beta2),
             momentum=config.momentum,
             weight_decay=config.weight_decay,
+            hidden_lr_ratio=config.hidden_lr_ratio,
+            dtype=_PROBES[config.precision][1],
         )
 
     @property
@@ -100,7 +102,7 @@ class Trainer:
             )
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group["lr_ratio"]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return StepResult(loss, lr, grad_norm)

@@ -7,8 +7,11 @@ from flows.cli import main
 from lmcore.errors import InputError
 from lmcore.model.config import ModelConfig
 from lmcore.model.files import save_model
+from lmcore.model.huggingface import write_huggingface
 from lmcore.model.transformer import Transformer
+from lmcore.tokenizer import formats
 from lmcore.tokenizer.config import TokenizerConfig
+from lmcore.tokenizer.gpt2 import write_gpt2_files
 from lmcore.tokenizer.train import train_bpe
 from tasks.generation import complete, model_folders
 from warehouse.artifact import Artifact
@@ -115,3 +118,49 @@ def test_prompt_and_tokens_fill_the_context_to_its_end(models):
 def test_prompt_longer_than_the_context_is_refused(models):
     with pytest.raises(InputError, match=f"expected at most the {CONTEXT} .*; shorten it"):
         complete(models[0], "xyz " * 40, **OPTIONS)
+
+
+GPT2 = {"norm": "layer", "activation": "gelu", "positions": "learned", "biases": True}
+
+
+@pytest.fixture(params=["gpt2", "llama"])
+def folder(request, tmp_path):
+    """A model in another library's layout; the GPT-2 has the two files of its first tokenizer."""
+    is_gpt2 = request.param == "gpt2"
+    config = TokenizerConfig(vocab_size=270, pattern="gpt2", special_tokens=("<|endoftext|>",))
+    tokenizer = train_bpe(["a page of the web " * 20], config)
+    shape = {"d_model": 16, "n_layers": 1, "n_heads": 1, "context_length": CONTEXT}
+    network = Transformer(ModelConfig(**shape, **(GPT2 if is_gpt2 else {})), tokenizer.vocab_size)
+    out = tmp_path / "out"
+    write_huggingface(out, network, eos_id=tokenizer.eot_id)
+    if is_gpt2:
+        write_gpt2_files(tokenizer, out / "vocab.json", out / "merges.txt")
+    else:
+        formats.write_huggingface(tokenizer, out)
+    return out
+
+
+def test_model_of_another_library_continues_a_text(folder, tmp_path, capsys):
+    asked = ["generate", "a page", "--model", str(folder), "--tokens", "5"]
+    assert main([*asked, "--store", str(tmp_path / "no store")]) == 0
+    assert capsys.readouterr().out.startswith("a page")
+    assert not (tmp_path / "no store").exists()
+
+
+def test_model_of_no_run_and_no_folder_is_refused(models):
+    with pytest.raises(InputError, match="Found no model 'gpt5'; expected one of base, sft, dpo"):
+        complete(models[0], "a page", **(OPTIONS | {"model": "gpt5"}))
+
+
+def test_model_of_another_library_without_tokenizer_is_refused(models, folder):
+    for name in ("tokenizer.json", "vocab.json"):
+        (folder / name).unlink(missing_ok=True)
+    with pytest.raises(InputError, match=r"tokenizer\.json unusable"):
+        complete(models[0], "a page", **(OPTIONS | {"model": str(folder)}))
+
+
+def test_tokenizer_larger_than_the_model_is_refused(models, folder):
+    network = Transformer(ModelConfig(d_model=16, n_layers=1, n_heads=1), 30)
+    write_huggingface(folder, network)
+    with pytest.raises(InputError, match="270 tokens beside a model of 30"):
+        complete(models[0], "a page", **(OPTIONS | {"model": str(folder)}))

@@ -11,7 +11,7 @@ RECIPE ?= nano
 PORT ?= 4200
 DOCUMENTS ?= 10000000
 
-.PHONY: run test check lint types contracts slow code-versions readme ui clean pictures scale-minhash
+.PHONY: run test check lint types contracts slow code-versions readme ui clean pictures scale-minhash tune-optimizers
 
 run: $(STAMP)
 	$(BIN)/c2m run $(RECIPE)
@@ -48,6 +48,9 @@ pictures: $(STAMP_DEV)
 
 bench-%: $(STAMP_DEV)
 	$(BIN)/python tests/benchmarks/bench_$(subst -,_,$*).py
+
+tune-optimizers: $(STAMP_DEV)
+	$(BIN)/python tests/benchmarks/tune_optimizers.py
 
 scale-minhash: $(STAMP_DEV)
 	$(BIN)/python tests/benchmarks/scale_minhash.py --documents $(DOCUMENTS)

@@ -7,8 +7,9 @@ Each can be chosen without the others. The default model has none of these and r
 
 Biases start at zero, as in GPT-2; matrices as in the default model.
 
-Cost, forward and backward at width 256 of 4,096 tokens on one core in float32: LayerNorm with bias 7.0 ms,
-RMSNorm 7.7 ms; GELU of 1,024 features, which keeps its input for the backward pass, 23 ms.
+Cost, forward and backward of 4,096 tokens of width 256 on one core in float32: LayerNorm 1.6 ms (RMSNorm
+2.3); GELU of 1,024 features 12.8 ms (SwiGLU of twice 704, 12.6). A GPT-2 of 4 layers trains 2,990 tokens
+per CPU-second where a Llama of the same width and nearly the same FLOPs trains 2,900.
 """
 
 import math

@@ -33,6 +33,7 @@ from lmcore.model.position import rotation_table
 
 _UNTIED_STD = 1.0
 _POSITION_STD = 0.02
+"""Of learned positions; GPT-2's published initializer_range."""
 
 
 class Block(nn.Module):

@@ -8,6 +8,9 @@ from lmcore.errors import InputError
 from lmcore.model.config import ModelConfig
 from lmcore.model.huggingface import read_huggingface, write_huggingface
 from lmcore.model.transformer import Transformer
+from lmcore.tokenizer import formats
+from lmcore.tokenizer.config import TokenizerConfig
+from lmcore.tokenizer.train import train_bpe
 
 SHAPES = {
     "llama": ModelConfig(d_model=32, n_layers=2, n_heads=4, context_length=24, rope_theta=500.0),
@@ -17,9 +20,9 @@ SHAPES = {
 IDS = torch.arange(3, 43).view(2, 20)
 
 
-def random_model(shape):
+def random_model(shape, vocab_size=50):
     """No projection is zero, no gain is one: what is lost shows."""
-    model = Transformer(shape, 50)
+    model = Transformer(shape, vocab_size)
     generator = torch.Generator().manual_seed(1)
     for parameter in model.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2 + 0.1
@@ -131,3 +134,24 @@ def test_index_naming_files_elsewhere_is_refused(tmp_path):
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(InputError, match="plain names"):
         read_huggingface(tmp_path)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_transformers_reads_a_text_from_the_folder_alone(family, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    tokenizer = train_bpe(
+        ["The quick brown fox doesn't jump. " * 9], TokenizerConfig(vocab_size=280)
+    )
+    gpt2 = {"norm": "layer", "activation": "gelu", "positions": "learned", "biases": True}
+    shape = ModelConfig(d_model=32, n_layers=2, n_heads=4, **(gpt2 if family == "gpt2" else {}))
+    model = random_model(shape, tokenizer.vocab_size)
+    write_huggingface(tmp_path, model, eos_id=tokenizer.eot_id)
+    formats.write_huggingface(tokenizer, tmp_path)
+    text = "The fox doesn't jump: 12 été\n"
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    ids = transformers.AutoTokenizer.from_pretrained(tmp_path)(text, return_tensors="pt")[
+        "input_ids"
+    ]
+    assert ids.tolist() == [tokenizer.encode(text)]
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids), theirs(ids).logits, atol=2e-5, rtol=2e-5)

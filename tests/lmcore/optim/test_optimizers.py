@@ -248,3 +248,28 @@ def test_unknown_optimizer_is_refused():
 def test_negative_rate_is_refused(kind):
     with pytest.raises(ConfigError, match="at least 0"):
         kind([nn.Parameter(torch.zeros(2, 2))], lr=-1.0)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_hidden_matrices_have_a_rate_of_their_own(name):
+    parameters = dict(small_model().named_parameters())
+    settings = {"lr": 0.02, "betas": (0.9, 0.95), "momentum": 0.9, "weight_decay": 0.1}
+    optimizers = build_optimizers(name, parameters, **settings, hidden_lr_ratio=0.25)
+    path_of = {id(parameter): path for path, parameter in parameters.items()}
+    ratios = {
+        path_of[id(parameter)]: group["lr_ratio"]
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert ratios.keys() == parameters.keys()
+    for path, ratio in ratios.items():
+        is_hidden = path.startswith("blocks.") and parameters[path].dim() == 2
+        assert ratio == (0.25 if is_hidden else 1.0), path
+
+
+@pytest.mark.parametrize("shape", [(24, 8), (8, 24), (16, 16)])
+def test_orthogonalize_in_bfloat16_is_near_float32(shape):
+    matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+    exact, rough = orthogonalize(matrix), orthogonalize(matrix.to(torch.bfloat16)).float()
+    assert (exact - rough).norm() < 0.05 * exact.norm()

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from lmcore.model.attention import attention
 from lmcore.model.cache import KVCache
 from lmcore.model.config import ModelConfig
-from lmcore.model.feedforward import swiglu
+from lmcore.model.feedforward import SwiGLU, swiglu
 from lmcore.model.layers import Linear
 from lmcore.model.norm import RMSNorm
 from lmcore.model.position import rotate
@@ -150,4 +150,28 @@ class BiasedSwiGLU(nn.Module):
     def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
         """Applies the layer to the last dimension."""
         y: Tensor = self.down(swiglu(self.gate_up(x)))
+        return y
+
+
+class VariantBlock(nn.Module):
+    """x + attention(norm(x)), then x + feedforward(norm(x)), of the layers that the config names."""
+
+    def __init__(self, config: ModelConfig, layer: int, *, generator: torch.Generator) -> None:
+        super().__init__()
+        feedforward = {"gelu": GELUFeedForward, "swiglu": BiasedSwiGLU if config.biases else SwiGLU}
+        self.attention_norm = norm_of(config)
+        self.attention = VariantAttention(config, layer, generator=generator)
+        self.feedforward_norm = norm_of(config)
+        self.feedforward = feedforward[config.activation](config, generator=generator)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch seq d_model"],
+        turn: Complex64[Tensor, "#batch seq half"],
+        mask: Bool[Tensor, "#batch 1 seq keys"] | None = None,
+        cache: KVCache | None = None,
+    ) -> Float[Tensor, "batch seq d_model"]:
+        """Adds what the block computes to the residual stream."""
+        x = x + self.attention(self.attention_norm(x), turn, mask, cache)
+        y: Tensor = x + self.feedforward(self.feedforward_norm(x))
         return y

@@ -20,12 +20,7 @@ from lmcore.model.attention import Attention
 from lmcore.model.cache import KVCache
 from lmcore.model.config import ModelConfig
 from lmcore.model.feedforward import SwiGLU
-from lmcore.model.gpt2_layers import (
-    BiasedSwiGLU,
-    GELUFeedForward,
-    VariantAttention,
-    norm_of,
-)
+from lmcore.model.gpt2_layers import VariantBlock, norm_of
 from lmcore.model.layers import Embedding, Linear
 from lmcore.model.loss import linear_cross_entropy
 from lmcore.model.norm import RMSNorm
@@ -41,21 +36,10 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig, layer: int, *, generator: torch.Generator) -> None:
         super().__init__()
-        self.attention_norm: nn.Module
-        self.attention: nn.Module
-        self.feedforward_norm: nn.Module
-        self.feedforward: nn.Module
-        if config.is_default_kind:
-            self.attention_norm = RMSNorm(config.d_model, config.norm_eps)
-            self.attention = Attention(config, layer, generator=generator)
-            self.feedforward_norm = RMSNorm(config.d_model, config.norm_eps)
-            self.feedforward = SwiGLU(config, generator=generator)
-            return
-        feedforward = {"gelu": GELUFeedForward, "swiglu": BiasedSwiGLU if config.biases else SwiGLU}
-        self.attention_norm = norm_of(config)
-        self.attention = VariantAttention(config, layer, generator=generator)
-        self.feedforward_norm = norm_of(config)
-        self.feedforward = feedforward[config.activation](config, generator=generator)
+        self.attention_norm = RMSNorm(config.d_model, config.norm_eps)
+        self.attention = Attention(config, layer, generator=generator)
+        self.feedforward_norm = RMSNorm(config.d_model, config.norm_eps)
+        self.feedforward = SwiGLU(config, generator=generator)
 
     def forward(
         self,
@@ -84,8 +68,9 @@ class Transformer(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         std = config.d_model**-0.5 if config.tied_embeddings else _UNTIED_STD
         self.embedding = Embedding(vocab_size, config.d_model, std=std, generator=generator)
+        block = Block if config.is_default_kind else VariantBlock
         self.blocks = nn.ModuleList(
-            Block(config, layer, generator=generator) for layer in range(config.n_layers)
+            block(config, layer, generator=generator) for layer in range(config.n_layers)
         )
         self.norm = norm_of(config)
         self.head: Linear | None = None

@@ -26,9 +26,9 @@ _LEAST_GAIN = 0.003
 
 Ladder = Sequence[float]
 _LR: Ladder = tuple(8e-3 * 2 ** (k / 2) for k in range(-12, 15))
-_DECAY: Ladder = (0.0, 0.03, 0.1, 0.3, 1.0)
+_DECAY: Ladder = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
 _RATIO: Ladder = tuple(2 ** (k / 2) for k in range(-6, 5))
-_BETA1: Ladder = (0.8, 0.9, 0.95, 0.98)
+_BETA1: Ladder = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 _BETA2: Ladder = (0.9, 0.95, 0.98, 0.99, 0.999)
 _WARMUP: Ladder = (0.03, 0.1, 0.2, 0.3)
 
@@ -36,34 +36,35 @@ SEARCHES: Mapping[str, tuple[int, Mapping[str, tuple[Ladder, float]]]] = {
     "adamw": (
         N_STEPS,
         {
+            "beta1": (_BETA1, 0.8),
             "lr": (_LR, 8e-3),
             "hidden_lr_ratio": (_RATIO, 1.0),
-            "beta2": (_BETA2, 0.98),
-            "warmup_share": (_WARMUP, 0.1),
-            "weight_decay": (_DECAY, 0.1),
-            "beta1": (_BETA1, 0.9),
+            "beta2": (_BETA2, 0.99),
+            "warmup_share": (_WARMUP, 0.2),
+            "weight_decay": (_DECAY, 1.0),
         },
     ),
     "muon": (
         N_STEPS_FASTER,
         {
-            "hidden_lr_ratio": (_RATIO, 0.5),
+            "beta1": (_BETA1, 0.6),
+            "momentum": (_BETA1, 0.7),
             "lr": (_LR, 1.6e-2),
-            "momentum": (_BETA1, 0.95),
-            "warmup_share": (_WARMUP, 0.1),
-            "weight_decay": (_DECAY, 0.1),
-            "beta2": (_BETA2, 0.98),
+            "hidden_lr_ratio": (_RATIO, 0.5),
+            "beta2": (_BETA2, 0.99),
+            "warmup_share": (_WARMUP, 0.2),
+            "weight_decay": (_DECAY, 0.3),
         },
     ),
     "soap": (
         N_STEPS_FASTER,
         {
+            "beta1": (_BETA1, 0.8),
             "lr": (_LR, 1.131e-2),
             "hidden_lr_ratio": (_RATIO, 0.7071),
-            "beta2": (_BETA2, 0.95),
-            "beta1": (_BETA1, 0.9),
-            "warmup_share": (_WARMUP, 0.1),
-            "weight_decay": (_DECAY, 0.1),
+            "beta2": (_BETA2, 0.98),
+            "warmup_share": (_WARMUP, 0.2),
+            "weight_decay": (_DECAY, 0.3),
         },
     ),
     "lion": (N_STEPS, {"lr": (_LR, 1e-3)}),

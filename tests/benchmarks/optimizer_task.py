@@ -7,7 +7,7 @@ pieces of 20,000 characters, so that books are on both sides of the split.
 
 Every run warms up over a share of its steps and decays to zero at its own last step, and only losses after
 the decay are compared: rankings in the middle of a run turn over (arXiv:2509.02046). Products are taken in
-bfloat16, which halves the time; with float32, 60 steps end within 0.023 nats of these.
+bfloat16, in 0.6 of the time; with float32, 60 steps of windows twice as long ended within 0.023 nats of it.
 """
 
 import os

@@ -176,6 +176,7 @@ def discover(  # noqa: PLR0913  # a name for each kind of file
     labels: str,
     lid_model: str,
     lists: str = "",
+    perplexity_models: str = "",
     evaluation_sets: Sequence[str] = (),
     index: Sequence[str] = (),
     remember: bool = True,
@@ -205,6 +206,9 @@ def discover(  # noqa: PLR0913  # a name for each kind of file
         labels=tuple(s for s in label_files if s.name.endswith(".parquet")),
         lid_model=sources([lid_model], "curate.lid_model") if lid_model else (),
         lists=sources([lists], "curate.lists") if lists else (),
+        perplexity_models=(
+            sources([perplexity_models], "curate.perplexity_models") if perplexity_models else ()
+        ),
         evaluation_sets=tuple(
             source
             for source in sources(evaluation_sets, "decontaminate.sets")

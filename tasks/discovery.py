@@ -188,6 +188,8 @@ def discover(  # noqa: PLR0913  # a name for each kind of file
     cache = _HashCache(store.root / "cache" / "hashes.json")
 
     def sources(patterns: Sequence[str], what: str) -> tuple[Source, ...]:
+        if not any(patterns):
+            return ()
         urls = {Path(pattern): pattern for pattern in patterns if is_remote(pattern)}
         local = match([pattern for pattern in patterns if not is_remote(pattern)], what)
         named = name_files([*local, *urls])
@@ -199,16 +201,14 @@ def discover(  # noqa: PLR0913  # a name for each kind of file
             for name, path in named.items()
         )
 
-    label_files = sources([labels], "curate.labels") if labels else ()
+    label_files = sources([labels], "curate.labels")
     found = Sources(
-        warcs=sources(warcs, "corpus.warcs") if warcs else (),
-        index=sources(index, "index.files") if index else (),
+        warcs=sources(warcs, "corpus.warcs"),
+        index=sources(index, "index.files"),
         labels=tuple(s for s in label_files if s.name.endswith(".parquet")),
-        lid_model=sources([lid_model], "curate.lid_model") if lid_model else (),
-        lists=sources([lists], "curate.lists") if lists else (),
-        perplexity_models=(
-            sources([perplexity_models], "curate.perplexity_models") if perplexity_models else ()
-        ),
+        lid_model=sources([lid_model], "curate.lid_model"),
+        lists=sources([lists], "curate.lists"),
+        perplexity_models=sources([perplexity_models], "curate.perplexity_models"),
         evaluation_sets=tuple(
             source
             for source in sources(evaluation_sets, "decontaminate.sets")

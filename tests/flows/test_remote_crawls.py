@@ -79,7 +79,7 @@ def by_url(records):
     Of copies that are equally good the smaller id stays, so which one went is left out.
     """
     return sorted(
-        (row["url"], row["outcome"], *(("", "") if row["stage"] == LAST else (str(row["stage"]), str(row["reason"]))))
+        (row["url"], row["outcome"], *(("", "") if row["stage"] in (None, LAST) else (str(row["stage"]), str(row["reason"]))))
         for row in records
     )  # fmt: skip
 

@@ -169,6 +169,10 @@ def require_archive(sources: Sequence[Source]) -> None:
     raise InputError(msg)
 
 
+def _ending(sources: Sequence[Source], suffixes: tuple[str, ...]) -> tuple[Source, ...]:
+    return tuple(source for source in sources if source.name.endswith(suffixes))
+
+
 def discover(  # noqa: PLR0913  # a name for each kind of file
     store: Store,
     *,
@@ -201,19 +205,14 @@ def discover(  # noqa: PLR0913  # a name for each kind of file
             for name, path in named.items()
         )
 
-    label_files = sources([labels], "curate.labels")
     found = Sources(
         warcs=sources(warcs, "corpus.warcs"),
         index=sources(index, "index.files"),
-        labels=tuple(s for s in label_files if s.name.endswith(".parquet")),
+        labels=_ending(sources([labels], "curate.labels"), (".parquet",)),
         lid_model=sources([lid_model], "curate.lid_model"),
         lists=sources([lists], "curate.lists"),
         perplexity_models=sources([perplexity_models], "curate.perplexity_models"),
-        evaluation_sets=tuple(
-            source
-            for source in sources(evaluation_sets, "decontaminate.sets")
-            if source.name.endswith(SUFFIXES)
-        ),
+        evaluation_sets=_ending(sources(evaluation_sets, "decontaminate.sets"), SUFFIXES),
     )
     if remember:
         cache.save()

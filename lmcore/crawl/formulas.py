@@ -48,11 +48,12 @@ def _spell_picture(found: re.Match[str]) -> str:
 
 def write_formulas(html: str) -> str:
     """The page with every formula that states its TeX as that TeX."""
-    if "math/" in html:
+    has_math = "math" in html
+    if has_math and "math/" in html:
         html = _SCRIPT.sub(lambda found: _spell(found[1]), html)
-    if "<math" in html:
+    if has_math and "<math" in html:
         html = _HIDDEN_MATHML.sub(r"\1", html)
         html = _MATHML.sub(_spell_mathml, html)
-    if "latex" in html or 'class="tex"' in html or 'class="math"' in html:
+    if "latex" in html or 'class="tex"' in html or (has_math and 'class="math"' in html):
         html = _PICTURE.sub(_spell_picture, html)
     return html

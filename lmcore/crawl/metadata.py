@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-_TAG = re.compile(r"<(?:meta|link)\b[^>]{0,4000}>", re.IGNORECASE)
+_TAG = re.compile(r"<(?:meta|link|base)\b[^>]{0,4000}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([a-zA-Z:-]{1,40})\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 _TITLE = re.compile(r"<title\b[^>]{0,400}>(.{0,4000}?)</title", re.IGNORECASE | re.DOTALL)
 _JSON_LD = re.compile(r"<script\b[^>]{0,400}?application/ld\+json[^>]{0,400}>", re.IGNORECASE)
@@ -22,10 +22,21 @@ _HREF = re.compile(
     r"<a\s[^>]{0,1000}?\bhref\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE
 )
 _LICENCE_LINK = re.compile(r"<a\s[^>]{0,500}?\brel=[\"']?license[^>]{0,500}>", re.IGNORECASE)
+_REL = re.compile(r"rel=[\"']?\Z", re.IGNORECASE)
+_MAX_ANCHOR_CHARS = 520
 _CREATIVE_COMMONS = re.compile(
     r"https?://creativecommons\.org/(?:licenses|publicdomain)/[a-z0-9./-]{1,40}", re.IGNORECASE
 )
+_ROOT = re.compile(r"https?://[a-z0-9.-]+(?::\d+)?(?=[/?#]|\Z)")
+_PATH = r"(?:/(?!\.)[\w!$&'()*+,=:@%~.-]*)+(?:\?[\w!$&'()*+,=:@%~./?-]+)?"
+_WHOLE_URL = re.compile(rf"https?://[A-Za-z0-9.-]+(?::\d+)?(?:{_PATH})?", re.ASCII)
+_ROOTED_PATH = re.compile(rf"(?!//){_PATH}", re.ASCII)
+"""Without dot segments, parameters, an empty query or anything that splitting would change."""
+_BASE = "<base>"
+"""Where the base URL stands among the links; no rel can be called that."""
+_NO_DOCUMENTS = ("javascript:", "mailto:")
 _SPACES = re.compile(r"\s+")
+_MAX_URL_CHARS = 2_000
 _MAX_TAGS = 500
 _MAX_JSON_CHARS = 500_000
 _MAX_JSON_BLOCKS = 10
@@ -75,11 +86,14 @@ def _attributes(tag: str) -> dict[str, str]:
 
 
 def _read_tags(html: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The first content of each <meta> name, and the first href of each <link> rel."""
+    """The first content of each <meta> name, and the first href of each <link> rel and of <base>."""
     meta: dict[str, str] = {}
     links: dict[str, str] = {}
     for n_tags, found in enumerate(_TAG.finditer(html), start=1):
         attributes = _attributes(found[0])
+        if found[0][1] in "bB" and attributes.get("href"):
+            links.setdefault(_BASE, attributes["href"])
+            continue
         name = attributes.get("name") or attributes.get("property") or attributes.get("itemprop")
         if name and "content" in attributes:
             name, content = name.strip().lower(), attributes["content"]
@@ -97,6 +111,8 @@ def _read_tags(html: str) -> tuple[dict[str, str], dict[str, str]]:
 
 def _json_objects(html: str) -> Iterator[Mapping[str, object]]:
     """Every object of the page's JSON-LD, outer before inner; what is no JSON is passed over."""
+    if "ld+json" not in html:
+        return
     for n_blocks, found in enumerate(_JSON_LD.finditer(html), start=1):
         end = html.find("</script", found.end())
         if n_blocks > _MAX_JSON_BLOCKS or not 0 < end - found.end() < _MAX_JSON_CHARS:
@@ -140,6 +156,19 @@ def _read_json(html: str) -> dict[str, str]:
     return found
 
 
+def _read_licence_link(html: str) -> str:
+    """The href of the first <a rel="license">."""
+    place = html.find("license")
+    while place >= 0:
+        if _REL.search(html, max(0, place - 5), place):
+            start = html.rfind("<", max(0, place - _MAX_ANCHOR_CHARS), place)
+            anchor = _LICENCE_LINK.match(html, start) if start >= 0 else None
+            if anchor:
+                return _attributes(anchor[0]).get("href", "")
+        place = html.find("license", place + 1)
+    return ""
+
+
 def _first(meta: Mapping[str, str], names: tuple[str, ...]) -> str:
     return next((meta[name] for name in names if meta.get(name)), "")
 
@@ -152,22 +181,36 @@ def _join_url(base: str, href: str) -> str:
         return ""
 
 
+def _join_plain(base: str, root: str, href: str) -> str:
+    """What `_join_url` gives, without splitting where nothing but a plain URL or path stands."""
+    if _WHOLE_URL.fullmatch(href):
+        return href
+    if root and _ROOTED_PATH.fullmatch(href):
+        return root + href
+    return _join_url(base, href)
+
+
+def _root(base: str) -> str:
+    """Scheme and host of a plain base; "" where a path cannot just be put behind them."""
+    found = _ROOT.match(base)
+    return found[0] if found else ""
+
+
 def _read_links(html: str, base: str, most: int) -> tuple[int, tuple[str, ...]]:
     """How many links lead to other documents, and the first distinct of them."""
     n_links = 0
     distinct: dict[str, None] = {}
-    for found in _HREF.finditer(html):
-        href = (found[1] or found[2] or found[3] or "").strip()
-        if (
-            not href
-            or href[0] == "#"
-            or href[:11].lower() == "javascript:"
-            or href[:7].lower() == "mailto:"
-        ):
+    seen: set[str] = set()
+    root = _root(base)
+    for double, single, bare in _HREF.findall(html):
+        href = (double or single or bare).strip()
+        if not href or href[0] == "#" or href[:11].lower().startswith(_NO_DOCUMENTS):
             continue
         n_links += 1
-        if len(distinct) < most:
-            url = _join_url(base, entities.unescape(href[:2000]).split("#", 1)[0])
+        if len(distinct) < most and href not in seen:
+            seen.add(href)
+            plain = href if "&" not in href else entities.unescape(href[:_MAX_URL_CHARS])
+            url = _join_plain(base, root, plain[:_MAX_URL_CHARS].split("#", 1)[0])
             if url:
                 distinct[url] = None
     return n_links, tuple(distinct)
@@ -201,15 +244,12 @@ def read_metadata(html: str, url: str, max_outlinks: int) -> Metadata:
     stated = _read_json(html)
     title = _TITLE.search(html)
     licence = stated.get("licence") or links.get("license") or _first(meta, _LICENCES)
-    if not licence and "license" in html and (anchor := _LICENCE_LINK.search(html)):
-        licence = _attributes(anchor[0]).get("href", "")
+    licence = licence or _read_licence_link(html)
     if not licence and "creativecommons.org/" in html:
         creative = _CREATIVE_COMMONS.search(html)
         licence = creative[0] if creative else ""
-    base = re.search(
-        r"<base\s[^>]{0,400}?href\s{0,9}=\s{0,9}[\"']([^\"']{1,2000})", html, re.IGNORECASE
-    )
-    n_links, outlinks = _read_links(html, _join_url(url, base[1]) if base else url, max_outlinks)
+    base = _join_url(url, links[_BASE][:_MAX_URL_CHARS]) if _BASE in links else url
+    n_links, outlinks = _read_links(html, base, max_outlinks)
     return Metadata(
         title=_tidy(title[1]) if title else "",
         author=_tidy(stated.get("author") or _first(meta, _AUTHORS)),

@@ -14,6 +14,10 @@ from lmcore.crawl.blocks import parse
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.page_type import ARTICLE, FORUM, LISTING, PRODUCT, Region, classify
 
+_WIDE_SPANS = tuple(
+    re.compile(rf"({name}\s{{0,9}}=\s{{0,9}}[\"']?)\d{{4,}}") for name in ("span", "SPAN")
+)
+"""two patterns, as one that ignores case takes 5 ms to search 180 kB"""
 _ARTICLE_CELL_CHARS = 400
 """a cell of data is shorter, a column of an article longer"""
 _SHORT_SHARES = {ARTICLE: 0.8, PRODUCT: 0.2}
@@ -26,6 +30,8 @@ _FORUM_MARKS = ("DiscussionForumPosting", "QAPage", "schema.org/Comment")
 def _trafilatura(html: str) -> str:
     from trafilatura import extract, load_html  # 0.5 s that the fast tier never pays
 
+    for pattern in _WIDE_SPANS:  # trafilatura writes each cell that is spanned
+        html = pattern.sub(r"\g<1>1", html)
     tree = load_html(html)
     if tree is None:
         return ""

@@ -6,7 +6,6 @@ elements keep resiliparse's for 14 s in C code that no signal interrupts). Comme
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
@@ -16,22 +15,13 @@ from lmcore.crawl.formulas import write_formulas
 from lmcore.crawl.metadata import TEXT_OPT_OUTS, Metadata, read_metadata
 from lmcore.crawl.pdf import extract_pdf
 from lmcore.crawl.record import PAGE, Page
+from lmcore.crawl.tags import UNNESTED, Tags
 from lmcore.crawl.tiers import extract_text
 
-_TAG = re.compile(rb"<(/?[a-z][^\s/>]*)")
+_TAG = re.compile(rb"<(/?)([a-z][^\s/>]*)")
 _RAW_TEXT = re.compile(rb"<(?:!--|(script|style|textarea|title|xmp|iframe)\b)")
 """what looks like tags in here is none; unclosed, these run to the end, as in a browser"""
-_VOID = (
-    *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param"),
-    *("source", "track", "wbr", "basefont", "bgsound", "frame"),
-)
-_CLOSED_BY_THE_NEXT = (
-    *("p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "caption"),
-    *("option", "optgroup", "rp", "rt", "rb", "html", "head", "body"),
-)
-"""Elements whose end tag may be left out; many pages of them are long, few are deep."""
-_UNNESTED = frozenset(name.encode() for name in (*_VOID, *_CLOSED_BY_THE_NEXT))
-_SLASH = ord("/")
+_UNNESTED = frozenset(name.encode() for name in UNNESTED)
 _SPACES = re.compile(r"\s+")
 _NOT_TEXT = re.compile("[\ud800-\udfff]")
 _SAID = tuple(field.name for field in fields(Metadata))
@@ -49,29 +39,13 @@ def _without_raw_text(markup: bytes) -> bytes:
 
 
 def is_deeper(html: str, max_depth: int) -> bool:
-    """Whether elements are nested deeper than `max_depth`, by their tags alone.
-
-    Three bounds spare most pages the stack: all tags, those that open, those that can be nested.
-    """
-    n_tags = html.count("<")
-    if n_tags <= max_depth or n_tags - html.count("</") <= max_depth:
-        return False
-    markup = _without_raw_text(html.encode("utf-8", "replace").lower())
-    tags = _TAG.findall(markup)
-    counts = Counter(tags)
-    n_nested = sum(n for name, n in counts.items() if name[0] != _SLASH and name not in _UNNESTED)
-    return n_nested > max_depth and _grows_above(tags, max_depth)
-
-
-def _grows_above(tags: Sequence[bytes], max_depth: int) -> bool:
-    """Whether the stack of open tags does."""
+    """Whether elements are nested deeper than `max_depth`: whether the stack of open tags is."""
     open_tags: list[bytes] = []
     n_open: dict[bytes, int] = {}
-    for tag in tags:
-        name = tag.removeprefix(b"/")
+    for slash, name in _TAG.findall(_without_raw_text(html.encode("utf-8", "replace").lower())):
         if name in _UNNESTED:
             continue
-        if name is tag:
+        if not slash:
             open_tags.append(name)
             n_open[name] = n_open.get(name, 0) + 1
             if len(open_tags) > max_depth:
@@ -100,11 +74,11 @@ def _tidy(text: str) -> str:
     return _SPACES.sub(" ", _clean(text))
 
 
-def _read_html(html: str, url: str, config: ExtractConfig, found: Page) -> Page:
-    if is_deeper(html, config.max_depth):
+def _read_html(html: str, tags: Tags, url: str, config: ExtractConfig, found: Page) -> Page:
+    if tags.may_be_deeper(config.max_depth) and is_deeper(html, config.max_depth):
         return replace(found, outcome="too_deep")
-    about = read_metadata(html, url, config.max_outlinks)
-    page_type, tier, text = extract_text(write_formulas(html), url, config)
+    about = read_metadata(html, tags, url, config.max_outlinks)
+    page_type, tier, text = extract_text(write_formulas(html, tags), url, config)
     said = {name: getattr(about, name) for name in _SAID}
     return replace(found, page_type=page_type, tier=tier, text=text, **said)
 
@@ -117,7 +91,8 @@ def _read(body: bytes, http_charset: str, url: str, kind: str, config: ExtractCo
     if replacement_rate(text, body, charset) > config.max_replacement_rate:
         return replace(found, outcome="bad_charset")
     if kind == "html":
-        return _read_html(text, url, config, found)
+        data = body if charset == "utf-8" else text.encode("utf-8", "replace")
+        return _read_html(text, Tags(data), url, config, found)
     return replace(found, page_type="text", text=text)
 
 

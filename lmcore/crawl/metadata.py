@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-_TAG = re.compile(r"<(?:meta|link|base)\b[^>]{0,4000}>", re.IGNORECASE)
+from lmcore.crawl.tags import Tags
+
 _ATTRIBUTE = re.compile(r"([a-zA-Z:-]{1,40})\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 _TITLE = re.compile(r"<title\b[^>]{0,400}>(.{0,4000}?)</title", re.IGNORECASE | re.DOTALL)
-_JSON_LD = re.compile(r"<script\b[^>]{0,400}?application/ld\+json[^>]{0,400}>", re.IGNORECASE)
 _HREF = re.compile(
     r"<a\s[^>]{0,1000}?\bhref\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE
 )
@@ -34,11 +34,12 @@ _ROOTED_PATH = re.compile(rf"(?!//){_PATH}", re.ASCII)
 """Without dot segments, parameters, an empty query or anything that splitting would change."""
 _BASE = "<base>"
 """Where the base URL stands among the links; no rel can be called that."""
-_NO_DOCUMENTS = ("javascript:", "mailto:")
+_NO_DOCUMENTS = ("#", "javascript:", "mailto:")
 _SPACES = re.compile(r"\s+")
 _MAX_URL_CHARS = 2_000
 _MAX_TAGS = 500
-_MAX_JSON_CHARS = 500_000
+_MAX_TAG_BYTES = 4_000
+_MAX_JSON_BYTES = 500_000
 _MAX_JSON_BLOCKS = 10
 _MAX_VALUE_CHARS = 1_000
 _AUTHORS = (
@@ -85,13 +86,14 @@ def _attributes(tag: str) -> dict[str, str]:
     return found
 
 
-def _read_tags(html: str) -> tuple[dict[str, str], dict[str, str]]:
+def _read_tags(tags: Tags) -> tuple[dict[str, str], dict[str, str]]:
     """The first content of each <meta> name, and the first href of each <link> rel and of <base>."""
     meta: dict[str, str] = {}
     links: dict[str, str] = {}
-    for n_tags, found in enumerate(_TAG.finditer(html), start=1):
-        attributes = _attributes(found[0])
-        if found[0][1] in "bB" and attributes.get("href"):
+    for place in tags.opening("meta", "link", "base")[:_MAX_TAGS]:
+        tag = tags.text(place, _MAX_TAG_BYTES)
+        attributes = _attributes(tag)
+        if tag[1:2] in "bB" and attributes.get("href"):
             links.setdefault(_BASE, attributes["href"])
             continue
         name = attributes.get("name") or attributes.get("property") or attributes.get("itemprop")
@@ -104,21 +106,24 @@ def _read_tags(html: str) -> tuple[dict[str, str], dict[str, str]]:
             )
         for rel in attributes.get("rel", "").lower().split():
             links.setdefault(rel, attributes.get("href", ""))
-        if n_tags == _MAX_TAGS:
-            break
     return meta, links
 
 
-def _json_objects(html: str) -> Iterator[Mapping[str, object]]:
+def _json_objects(tags: Tags) -> Iterator[Mapping[str, object]]:
     """Every object of the page's JSON-LD, outer before inner; what is no JSON is passed over."""
-    if "ld+json" not in html:
-        return
-    for n_blocks, found in enumerate(_JSON_LD.finditer(html), start=1):
-        end = html.find("</script", found.end())
-        if n_blocks > _MAX_JSON_BLOCKS or not 0 < end - found.end() < _MAX_JSON_CHARS:
+    n_blocks = 0
+    for place in tags.opening("script"):
+        begin = tags.end(place, _MAX_TAG_BYTES)
+        if b"application/ld+json" not in tags.data[place:begin].lower():
+            continue
+        n_blocks += 1
+        end = tags.data.find(b"</script", begin)
+        if n_blocks > _MAX_JSON_BLOCKS or not 0 < end - begin < _MAX_JSON_BYTES:
             return
         try:
-            waiting: list[object] = [json.loads(html[found.end() : end], strict=False)]
+            waiting: list[object] = [
+                json.loads(tags.data[begin:end].decode("utf-8", "replace"), strict=False)
+            ]
         except (ValueError, RecursionError):
             continue
         while waiting:
@@ -140,9 +145,9 @@ def _name(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _read_json(html: str) -> dict[str, str]:
+def _read_json(tags: Tags) -> dict[str, str]:
     found: dict[str, str] = {}
-    for entry in _json_objects(html):
+    for entry in _json_objects(tags):
         for key, name in (
             ("author", "author"),
             ("datePublished", "published"),
@@ -204,10 +209,10 @@ def _read_links(html: str, base: str, most: int) -> tuple[int, tuple[str, ...]]:
     root = _root(base)
     for double, single, bare in _HREF.findall(html):
         href = (double or single or bare).strip()
-        if not href or href[0] == "#" or href[:11].lower().startswith(_NO_DOCUMENTS):
+        if not href or (href[0] in "#jJmM" and href[:11].lower().startswith(_NO_DOCUMENTS)):
             continue
         n_links += 1
-        if len(distinct) < most and href not in seen:
+        if href not in seen and len(distinct) < most:
             seen.add(href)
             plain = href if "&" not in href else entities.unescape(href[:_MAX_URL_CHARS])
             url = _join_plain(base, root, plain[:_MAX_URL_CHARS].split("#", 1)[0])
@@ -238,10 +243,10 @@ def read_header_opt_outs(headers: Mapping[bytes, bytes]) -> tuple[str, ...]:
     return tuple(sorted(read_opt_outs(",".join(plain).replace("*:", ""), tdm)))
 
 
-def read_metadata(html: str, url: str, max_outlinks: int) -> Metadata:
-    """What a page says of itself."""
-    meta, links = _read_tags(html)
-    stated = _read_json(html)
+def read_metadata(html: str, tags: Tags, url: str, max_outlinks: int) -> Metadata:
+    """What a page says of itself; `tags` are the page's."""
+    meta, links = _read_tags(tags)
+    stated = _read_json(tags)
     title = _TITLE.search(html)
     licence = stated.get("licence") or links.get("license") or _first(meta, _LICENCES)
     licence = licence or _read_licence_link(html)

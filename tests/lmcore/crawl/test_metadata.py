@@ -7,7 +7,9 @@ import pytest
 
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.html import extract_page
-from lmcore.crawl.metadata import read_header_opt_outs, read_metadata
+from lmcore.crawl.metadata import Metadata, read_header_opt_outs
+from lmcore.crawl.metadata import read_metadata as read_metadata_of
+from lmcore.crawl.tags import Tags
 
 URL = "https://a.example/dir/page"
 PAGE = """<html><head><title> A &amp; B
@@ -17,6 +19,10 @@ PAGE = """<html><head><title> A &amp; B
 <meta name="robots" content="index, NOAI"><meta name="tdm-reservation" content="1"></head>
 <body><p>Some text of a page.</p><a href="other#part">o</a><a href='https://b.example/'>b</a>
 <a href="#top">t</a><a href="mailto:x@y.z">m</a><a href="other">again</a></body></html>"""
+
+
+def read_metadata(html: str, url: str, max_outlinks: int) -> Metadata:
+    return read_metadata_of(html, Tags(html.encode()), url, max_outlinks)
 
 
 def test_metadata_of_a_page():

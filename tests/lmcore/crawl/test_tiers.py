@@ -7,6 +7,7 @@ from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.formulas import write_formulas
 from lmcore.crawl.html import extract_page
 from lmcore.crawl.page_type import classify
+from lmcore.crawl.tags import Tags
 from lmcore.crawl.tiers import extract_text, merge_lines
 
 PROSE = "The keeper of the lighthouse wrote down every ship that passed in the long evening, and read the names aloud to the gulls before the lamp was lit again. "
@@ -103,12 +104,13 @@ def test_blocks_keep_tables_as_rows_and_code_as_lines():
     ],
 )
 def test_formulas_become_their_tex(markup, tex):
-    assert write_formulas(f"<p>Let {markup} hold.</p>") == f"<p>Let  {tex}  hold.</p>"
+    page = f"<p>Let {markup} hold.</p>"
+    assert write_formulas(page, Tags(page.encode())) == f"<p>Let  {tex}  hold.</p>"
 
 
 def test_formula_without_tex_stays_as_it_is():
     markup = "<p><math><mi>x</mi></math></p>"
-    assert write_formulas(markup) == markup
+    assert write_formulas(markup, Tags(markup.encode())) == markup
 
 
 def test_merge_lines_puts_what_only_the_second_has_where_it_stood():

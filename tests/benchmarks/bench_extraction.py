@@ -126,7 +126,9 @@ def resiliparse() -> Callable[[], list[str]]:
 
     pages = _load_pages()
     return lambda: [
-        extract_plain_text(bytes_to_str(p.body, detect_encoding(p.body)), main_content=True)
+        extract_plain_text(
+            bytes_to_str(p.body, detect_encoding(p.body) or "utf-8"), main_content=True
+        )
         for p in pages
     ]
 

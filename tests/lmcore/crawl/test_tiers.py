@@ -8,7 +8,7 @@ from lmcore.crawl.formulas import write_formulas
 from lmcore.crawl.html import extract_page
 from lmcore.crawl.page_type import classify
 from lmcore.crawl.tags import Tags
-from lmcore.crawl.tiers import extract_text, merge_lines
+from lmcore.crawl.tiers import extract_fast, extract_text, merge_lines
 
 PROSE = "The keeper of the lighthouse wrote down every ship that passed in the long evening, and read the names aloud to the gulls before the lamp was lit again. "
 
@@ -135,3 +135,14 @@ def test_span_of_a_million_columns_costs_no_memory():
         found = extract_page(page.encode(), "", ExtractConfig(tier=tier))
         assert found.outcome == "page"
         assert PROSE.strip() in found.text
+
+
+def test_extract_fast_page_taken_for_navigation_is_read_whole():
+    prose = "<p>" + "A sentence of the page that nobody may lose. " * 30 + "</p>"
+    page = f"<html><body><div class='sidebar menu'>{prose}</div><p>Cart 0</p></body></html>"
+    assert "nobody may lose" in extract_fast(page)
+
+
+def test_extract_fast_short_page_is_short():
+    page = "<html><body><nav><a href=x>Home</a></nav><p>All that there is to say.</p></body></html>"
+    assert extract_fast(page).strip() == "All that there is to say."

@@ -5,6 +5,7 @@ values (causal half); memory O(T d), because scaled_dot_product_attention tiles 
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Complex64, Float
@@ -16,6 +17,8 @@ from lmcore.model.config import ModelConfig
 from lmcore.model.layers import Linear
 from lmcore.model.norm import RMSNorm
 from lmcore.model.position import rotate
+
+Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 
 def causal_mask(n_queries: int, n_keys: int) -> Bool[Tensor, "queries keys"]:
@@ -59,6 +62,8 @@ class Attention(nn.Module):
         d = config.d_model
         self.layer = layer
         self.heads = (config.n_heads, config.head_dim)
+        self.attend: Attend = attention
+        """replaced where sequences are cut over processes"""
         # drawn as three [d, d] matrices would be: the variance of [3d, d] is half as large
         self.qkv = Linear(d, 3 * d, generator=generator, gain=math.sqrt(2.0))
         self.out = Linear(d, d, generator=generator, gain=0.0)
@@ -73,7 +78,7 @@ class Attention(nn.Module):
         cache: KVCache | None = None,
     ) -> Float[Tensor, "batch seq d_model"]:
         """Attends causally, or where the mask is True; with a cache, to the past as well."""
-        d = x.shape[-1]
+        d = self.heads[0] * self.heads[1]  # of this process, where heads are shared out
         qk, v = self.qkv(x).split((2 * d, d), dim=-1)
         V = v.unflatten(-1, self.heads).transpose(1, 2)
         qk = qk.unflatten(-1, (2, *self.heads))
@@ -84,6 +89,6 @@ class Attention(nn.Module):
         Q, K = q.transpose(1, 2), k.transpose(1, 2)
         if cache is not None:
             K, V = cache.write(self.layer, K, V)
-        mixed = attention(Q, K, V, mask)
+        mixed = self.attend(Q, K, V, mask)
         y: Tensor = self.out(mixed.transpose(1, 2).flatten(-2))
         return y

@@ -34,7 +34,7 @@ METRICS_FILE = "metrics.parquet"
 STATE_FILE = "state.json"
 _FILES = (WEIGHTS_FILE, SHAPE_FILE, MOMENTS_FILE, METRICS_FILE)
 _FORMAT = 1
-_FREE_FIELDS = ("threads", "world_size", "checkpoint_every")
+_FREE_FIELDS = ("threads", "world_size", "parallel", "checkpoint_every")
 """Train fields that may differ between a checkpoint and the run that goes on from it."""
 
 
@@ -88,7 +88,7 @@ def load_checkpoint(directory: Path, spec: TrainSpec, n_train_tokens: int) -> Ch
 
     Raises:
         InputError: the checkpoint is damaged, or of another run: model, data or a train field
-            other than threads, world_size and checkpoint_every differ.
+            other than threads, world_size, parallel and checkpoint_every differ.
     """
     state = verify(directory)
     train = asdict(spec.train)

@@ -1,9 +1,11 @@
 """How a model is trained: every field changes the weights that come out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lmcore.errors import ConfigError
 from lmcore.optim.schedule import SCHEDULES
+from lmcore.parallel.config import ParallelConfig
 
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adamw", "sgd", "lion", "adafactor", "muon", "soap")
@@ -50,12 +52,16 @@ class TrainConfig:
     threads: int = 2
     """Compute threads of each process; another number adds in another order."""
     world_size: int = 1
-    """Processes; above 1 the model is sharded over them (FSDP2)."""
+    """Processes; `parallel` says how they share the work."""
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
+    """What is cut over the processes, and by how many."""
     precision: str = "float32"
     """Type of the matrix products: float32, or bfloat16 where the CPU multiplies it faster."""
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a run that cannot be."""
+        if isinstance(self.parallel, Mapping):  # as JSON has it
+            object.__setattr__(self, "parallel", ParallelConfig(**self.parallel))
         counts = ("steps", "batch_size", "eval_every", "eval_batches", "checkpoint_every")
         for name in (*counts, "threads", "world_size"):
             if getattr(self, name) < 1:
@@ -69,11 +75,7 @@ class TrainConfig:
                 f"found train.warmup_steps {self.warmup_steps}; expected 0 to {self.steps}, which "
                 "is train.steps; change one of the two"
             )
-        if self.batch_size % self.world_size:
-            raise ConfigError(
-                f"found train.batch_size {self.batch_size} for {self.world_size} processes; "
-                "expected a multiple; change batch_size or world_size"
-            )
+        self.parallel.check_batch(self.world_size, self.batch_size)
         if self.optimizer == "soap" and self.world_size > 1:
             raise ConfigError(
                 f"found train.optimizer soap with {self.world_size} processes; expected one: its "

@@ -24,6 +24,10 @@ class TrainSpec:
     resume_dir: Path | None = None
     """A checkpoint to go on from."""
 
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a model that the processes cannot share."""
+        self.train.parallel.check_model(self.model, self.vocab_size)
+
     def write(self, path: Path) -> None:
         """Writes the spec as JSON: the fields of this class, configs as objects."""
         content = {

@@ -18,15 +18,15 @@ from torch import Tensor
 
 from lmcore.errors import InputError
 from lmcore.model.transformer import Transformer
-from lmcore.optim.build import build_optimizers, state_tensors
-from lmcore.optim.clipping import clip_gradients
+from lmcore.optim.build import build_optimizers
 from lmcore.optim.schedule import SCHEDULES
-from lmcore.optim.sharded import scatter_like
+from lmcore.parallel.engine import Parallel
+from lmcore.parallel.mesh import Mesh
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.shards import TokenShards
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
-from lmcore.train.world import World, gather
+from lmcore.train.world import World
 
 _PROBES = {"float32": (1024, torch.float32), "bfloat16": (256, torch.bfloat16)}
 """Side and type of the product that is timed; small in bfloat16, which a processor without
@@ -59,16 +59,18 @@ class Trainer:
         n_windows = count_windows(self.train_shards.n_tokens, self.context_length)
         self.order = BatchOrder(n_windows, config.seed)
         self.model = Transformer(spec.model, spec.vocab_size, seed=config.seed)
-        world.shard(self.model)
-        # taken here, because FSDP puts gathered tensors in their place after an evaluation
-        self.parameters = dict(self.model.named_parameters())
-        self.optimizers = build_optimizers(
-            config.optimizer,
-            self.parameters,
-            lr=config.lr,
-            betas=(config.beta1, config.beta2),
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
+        mesh = Mesh(config.parallel, rank=world.rank, size=world.size, device=world.device)
+        self.parallel = Parallel(self.model, mesh)
+        self.parameters = self.parallel.parameters
+        self.optimizers = self.parallel.build(
+            lambda parameters: build_optimizers(
+                config.optimizer,
+                parameters,
+                lr=config.lr,
+                betas=(config.beta1, config.beta2),
+                momentum=config.momentum,
+                weight_decay=config.weight_decay,
+            )
         )
 
     @property
@@ -82,15 +84,15 @@ class Trainer:
         Raises:
             InputError: the loss or the gradient is not finite; the weights stay as they were.
         """
-        config, world = self.config, self.world
-        n_rows = config.batch_size // world.size
-        first = (step - 1) * config.batch_size + world.rank * n_rows
+        config, parallel = self.config, self.parallel
+        n_rows = config.batch_size // parallel.mesh.data_size
+        first = (step - 1) * config.batch_size + parallel.mesh.data_rank * n_rows
         batch = read_batch(self.train_shards, self.order, first, n_rows, self.context_length)
-        nats = self._nats(batch)
-        # FSDP averages gradients over processes; what is wanted is their sum
-        torch.autograd.backward(nats * (world.size / self.batch_tokens))
-        loss = float(world.sum(nats.detach())) / self.batch_tokens
-        grad_norm = clip_gradients(self.parameters.values(), config.clip_norm)
+        ids, targets = _shifted(batch)
+        with _autocast(config, self.world.device):
+            nats = parallel.backward(ids, targets, 1.0 / self.batch_tokens)
+        loss = nats / self.batch_tokens
+        grad_norm = parallel.clip(config.clip_norm)
         lr = learning_rate(config, step)
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             raise InputError(
@@ -102,7 +104,9 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        parallel.finish_update()
+        for parameter in self.parameters.values():
+            parameter.grad = None
         return StepResult(loss, lr, grad_norm)
 
     @torch.no_grad()
@@ -117,41 +121,41 @@ class Trainer:
         n_windows = min(
             count_windows(shards.n_tokens, length), config.eval_batches * config.batch_size
         )
-        total = torch.zeros((), dtype=torch.float64)
+        mesh = self.parallel.mesh
+        total = torch.zeros((), dtype=torch.float64, device=mesh.device)
         for first in range(0, n_windows, config.batch_size):
             n_rows = min(config.batch_size, n_windows - first)
-            rows = range(first + self.world.rank, first + n_rows, self.world.size)
+            rows = range(first + mesh.data_rank, first + n_rows, mesh.data_size)
             # every process has to take part in every forward, with or without a row of its own
             windows = rows or range(first, first + 1)
             batch = np.stack([shards.read(row * length, length + 1) for row in windows])
-            nats = self._nats(batch.astype(np.int64))
+            ids, targets = _shifted(batch.astype(np.int64))
+            with _autocast(config, mesh.device):
+                nats = self.parallel.nats(ids, targets)
             total += nats.double() if rows else 0.0
         return float(self.world.sum(total)) / (n_windows * length)
 
     def weights(self) -> dict[str, Tensor]:
         """Gathers the whole parameters by name; every process has to call."""
-        return {name: gather(p) for name, p in self.parameters.items()}
+        return self.parallel.weights()
 
     def moments(self) -> dict[str, Tensor]:
         """Gathers the optimizers' state as "<slot>.<name>"; every process has to call."""
-        found = state_tensors(self.optimizers, self.parameters)
-        return {name: gather(tensor) for name, tensor in found.items()}
+        return self.parallel.moments()
 
-    @torch.no_grad()
     def restore(self, step: int, weights: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
         """Goes back to the state after update number `step`, from whole tensors."""
-        for name, parameter in self.parameters.items():
-            parameter.copy_(scatter_like(weights[name], parameter))
-        for name, tensor in state_tensors(self.optimizers, self.parameters).items():
-            tensor.copy_(scatter_like(moments[name], tensor))
+        self.parallel.restore(weights, moments)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["step"] = step
 
-    def _nats(self, batch: Int64[np.ndarray, "rows window"]) -> Tensor:
-        windows = torch.from_numpy(batch)
-        with _autocast(self.config):
-            return self.model.loss(windows[:, :-1], windows[:, 1:])
+
+def _shifted(
+    batch: Int64[np.ndarray, "rows window"],
+) -> tuple[Int64[Tensor, "rows seq"], Int64[Tensor, "rows seq"]]:
+    windows = torch.from_numpy(batch)
+    return windows[:, :-1], windows[:, 1:]
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -195,10 +199,10 @@ def product_rate(config: TrainConfig) -> float:
     return 2.0 * side**3 / (time.perf_counter() - started)
 
 
-def _autocast(config: TrainConfig) -> AbstractContextManager[object]:
+def _autocast(config: TrainConfig, device: torch.device) -> AbstractContextManager[object]:
     if config.precision == "float32":
         return nullcontext()
-    return torch.autocast("cpu", dtype=torch.bfloat16)
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 def _open_split(spec: TrainSpec, split: str) -> TokenShards:

@@ -1,0 +1,140 @@
+"""The part of a model that one process computes, and the part of a batch that it sees."""
+
+from functools import partial
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from lmcore.model.loss import linear_cross_entropy
+from lmcore.model.transformer import Transformer
+from lmcore.optim.sharded import share
+from lmcore.parallel.mesh import Mesh
+from lmcore.parallel.ring import positions_of, ring_attention
+from lmcore.parallel.tensor import (
+    TensorParallel,
+    VocabularyParallel,
+    cut_model,
+    vocabulary_cross_entropy,
+)
+
+PADDING = -1
+"""Target of a position that stands for no token."""
+
+
+class Stage(nn.Module):
+    """Cuts the model in place: keeps this process's layers, and of each its part.
+
+    A model that no dimension of the mesh cuts computes its own loss, as in one process.
+    """
+
+    def __init__(self, model: Transformer, mesh: Mesh) -> None:
+        super().__init__()
+        self.model = model
+        self.mesh = mesh
+        self.within = TensorParallel(mesh.tensor, mesh.config.sequence_parallel)
+        self.is_whole = mesh.tensor.size == mesh.context.size == mesh.pipeline.size == 1
+        if mesh.tensor.size > 1:
+            cut_model(model, self.within)
+        if mesh.context.size > 1:
+            for block in model.blocks:
+                block.attention.attend = partial(_attend_round, mesh=mesh)  # type: ignore[union-attr]
+        if mesh.pipeline.size > 1:
+            self._drop_other_stages()
+        head = model.embedding if model.head is None else model.head
+        self.vocabulary = head if isinstance(head, VocabularyParallel) else None
+
+    def loss(
+        self, ids: Int64[Tensor, "rows seq"], targets: Int64[Tensor, "rows seq"]
+    ) -> Float[Tensor, ""]:
+        """Sums nats over the rows, and over this process's positions of them."""
+        if self.is_whole:
+            return self.model.loss(ids, targets)
+        ids, targets, positions = self.cut(ids, targets)
+        return self.nats(self(ids, positions), targets)
+
+    def forward(
+        self, x: Tensor, positions: Int64[Tensor, " part"]
+    ) -> Float[Tensor, "rows part d_model"]:
+        """This stage's layers, of token ids in the first stage and of activations in the others."""
+        model = self.model
+        if self.mesh.is_first_stage:
+            x = model.embedding(x)
+        turn = torch.view_as_complex(model.rotation)[positions][None]
+        for layer in self.layers:
+            x = model.blocks[layer](x, turn)
+        return x
+
+    def nats(
+        self, x: Float[Tensor, "rows part d_model"], targets: Int64[Tensor, "rows seq"]
+    ) -> Float[Tensor, ""]:
+        """The last stage's end: norm, head and cross-entropy."""
+        features = self.model.norm(x)
+        if self.vocabulary is not None:
+            features = self.within.enter(features)
+        is_token = targets != PADDING
+        if not bool(is_token.all()):
+            features, targets = features[is_token][None], targets[is_token]
+        features, targets = features.flatten(0, 1), targets.flatten()
+        if self.vocabulary is not None:
+            return vocabulary_cross_entropy(features, self.vocabulary, targets)
+        return linear_cross_entropy(features, self.model.head_weight, targets)
+
+    @property
+    def layers(self) -> range:
+        """The layers of this stage."""
+        return share(len(self.model.blocks), self.mesh.pipeline.size, self.mesh.pipeline.rank)
+
+    def cut(
+        self, ids: Int64[Tensor, "rows seq"], targets: Int64[Tensor, "rows seq"]
+    ) -> tuple[Int64[Tensor, "rows part"], Int64[Tensor, "rows part"], Int64[Tensor, " part"]]:
+        """This process's positions of each sequence, which are padded where they do not divide.
+
+        The padding stands at the end, where no token sees it.
+        """
+        n_tokens = ids.shape[1]
+        padding = -n_tokens % self._multiple
+        ids = nn.functional.pad(ids, (0, padding))
+        targets = nn.functional.pad(targets, (0, padding), value=PADDING)
+        positions = positions_of(n_tokens + padding, self.mesh.context).to(ids.device)
+        return ids[:, positions], targets[:, positions], positions
+
+    def shape_between(self, n_rows: int, n_positions: int) -> tuple[int, int, int]:
+        """Shape of the activations that go from stage to stage."""
+        if self.within.sequence:
+            n_positions //= self.mesh.tensor.size
+        return (n_rows, n_positions, self.model.config.d_model)
+
+    @property
+    def _multiple(self) -> int:
+        """What the length of a sequence has to divide by."""
+        n = 2 * self.mesh.context.size if self.mesh.context.size > 1 else 1
+        return n * self.mesh.tensor.size if self.within.sequence else n
+
+    def _drop_other_stages(self) -> None:
+        model, mesh = self.model, self.mesh
+        for layer in range(len(model.blocks)):
+            if layer not in self.layers:
+                model.blocks[layer] = nn.Identity()
+        is_tied = model.config.tied_embeddings
+        if not (mesh.is_first_stage or (mesh.is_last_stage and is_tied)):
+            model.embedding = nn.Identity()  # type: ignore[assignment]  # never called
+        if not mesh.is_last_stage:
+            model.norm = nn.Identity()  # type: ignore[assignment]  # as above
+            model.head = None
+
+
+def _attend_round(Q: Tensor, K: Tensor, V: Tensor, mask: Tensor | None, *, mesh: Mesh) -> Tensor:  # noqa: N803
+    assert mask is None  # the ring is causal
+    return ring_attention(Q, K, V, mesh.context)
+
+
+def stage_of(name: str, n_layers: int, n_stages: int) -> int:
+    """Which stage of a pipeline holds the parameter of this name (of two, the first)."""
+    kind, _, rest = name.partition(".")
+    if kind == "embedding":
+        return 0
+    if kind != "blocks":
+        return n_stages - 1
+    layer = int(rest.partition(".")[0])
+    return next(i for i in range(n_stages) if layer in share(n_layers, n_stages, i))

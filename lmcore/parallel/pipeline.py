@@ -101,7 +101,7 @@ class Pipeline:
     ) -> tuple[Tensor, Tensor]:
         if self._before is not None and scale is not None:
             x.requires_grad_()
-        return x, self.stage(x, positions)
+        return x, self.stage.advance(x, positions)
 
     def _expect(
         self, action: Action | None, rows: Sequence[range], positions: Tensor

@@ -51,12 +51,15 @@ class Stage(nn.Module):
         if self.is_whole:
             return self.model.loss(ids, targets)
         ids, targets, positions = self.cut(ids, targets)
-        return self.nats(self(ids, positions), targets)
+        return self.nats(self.advance(ids, positions), targets)
 
-    def forward(
+    def advance(
         self, x: Tensor, positions: Int64[Tensor, " part"]
     ) -> Float[Tensor, "rows part d_model"]:
-        """This stage's layers, of token ids in the first stage and of activations in the others."""
+        """This stage's layers, of token ids in the first stage and of activations in the others.
+
+        No `forward`: FSDP, whose hooks are on `loss`, would gather the weights once more.
+        """
         model = self.model
         if self.mesh.is_first_stage:
             x = model.embedding(x)

@@ -38,7 +38,9 @@ class TensorParallel:
     sequence: bool = False
 
     def enter(self, x: Float[Tensor, "batch part d"]) -> Float[Tensor, "batch seq d"]:
-        """From the residual stream to a matrix cut by rows."""
+        """From the residual stream to a matrix cut by rows, in the type of its product."""
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
         return gather_in(x, self.group) if self.sequence else copy_in(x, self.group)
 
     def leave(self, x: Float[Tensor, "batch seq d"]) -> Float[Tensor, "batch part d"]:

@@ -1,22 +1,47 @@
 """One of the processes that a test starts: trains every spec that it is given, one after the other.
 
 python runs.py STORE RANK SIZE SPEC...
+
+Writes beside each run the bytes that its second step sent, over all processes.
 """
 
+import json
 import sys
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
+from lmcore.parallel.counting import CountBytes
 from lmcore.train.loop import run
 from lmcore.train.spec import TrainSpec
+from lmcore.train.step import Trainer, numerics
 from lmcore.train.world import World
 
-if __name__ == "__main__":
-    store, rank, size, *specs = sys.argv[1:]
+
+def count(spec, world):
+    """Bytes that all processes together send in a step."""
+    with numerics(spec.train):
+        trainer = Trainer(spec, world)
+        trainer.train_step(1)  # FSDP gathers once more in its first step
+        with CountBytes() as counted:
+            trainer.train_step(2)
+        total = world.sum(torch.tensor(counted.total, dtype=torch.float64))
+        if world.is_first:
+            found = {"bytes": total.item(), "calls": counted.calls}
+            (spec.out_dir / "sent.json").write_text(json.dumps(found))
+
+
+def main(store, rank, size, *specs):
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=int(rank), world_size=int(size))
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=size)
+    world = World(rank, size)
     for path in specs:
-        assert run(TrainSpec.read(Path(path)), world=World(int(rank), int(size)))
+        spec = TrainSpec.read(Path(path))
+        assert run(spec, world=world)
+        count(spec, world)
     dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])

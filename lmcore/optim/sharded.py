@@ -49,13 +49,13 @@ class Split:
         mine = share(self._n, self.group.size, self.group.rank)
         if self.axis == 1:
             return whole[:, mine.start : mine.stop].contiguous()
-        stacked = whole.unflatten(0, (self.n_parts, self._n))
+        stacked = whole.reshape(self.n_parts, self._n, -1)
         return stacked[:, mine.start : mine.stop].flatten(0, 1).contiguous()
 
     def join(self, part: Tensor) -> Tensor:
         """The whole of everyone's parts; every process of the group has to call."""
         if self.axis == 0:  # [parts x share, columns] -> [share, parts, columns]
-            part = part.unflatten(0, (self.n_parts, -1))
+            part = part.reshape(self.n_parts, -1, part.shape[1])
         part = part.transpose(0, 1)  # what is shared first
         n_most = -(-self._n // self.group.size)
         padding = part.new_zeros(n_most - part.shape[0], *part.shape[1:])

@@ -40,7 +40,7 @@ class _Bucket:
         if self.flat is None:  # only now: until then the last gradients are in use
             sizes = [p.numel() for p in self.parameters]
             self.flat = self.parameters[0].detach().new_zeros(sum(sizes))
-            parts = zip(self.parameters, self.flat.split(sizes), strict=True)
+            parts = zip(self.parameters, torch.split(self.flat, sizes), strict=True)
             self.views = {p: part.view_as(p) for p, part in parts}
         self.waiting.discard(parameter)
         if parameter.grad is not None:
@@ -75,7 +75,7 @@ class GradientBuckets:
             bucket.open()
         if group.size > 1:
             for parameter in every:
-                parameter.register_post_accumulate_grad_hook(self._ready)
+                parameter.register_post_accumulate_grad_hook(self._ready)  # type: ignore[no-untyped-call]  # torch's
 
     def finish(self) -> None:
         """Sends what has not been sent, waits, and hands the sums out."""

@@ -79,8 +79,7 @@ class ParallelConfig:
             (
                 self.pipeline > 1 and self.data == "fsdp",
                 f"parallel.pipeline {self.pipeline} with data fsdp",
-                "weights that stay while microbatches pass (gathering them anew for each would "
-                "cost more than the pipeline saves); set data to ddp or zero1",
+                "weights that stay while microbatches pass; set data to ddp or zero1",
             ),
         ):
             if is_wrong:
@@ -145,4 +144,3 @@ class ParallelConfig:
                 f"model.n_layers {model.n_layers} for parallel.pipeline {self.pipeline}; expected "
                 "at least one each; lower tensor or pipeline"
             )
-

@@ -10,7 +10,7 @@ with the algorithms that NCCL and gloo use for large messages:
 A process counts 1/n of it. An operator of another name is an error, not a zero.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -34,15 +34,20 @@ _FACTORS: Final = {
 """Times (n - 1) S of the whole tensor."""
 _PARTS: Final = ("_c10d_functional::all_gather_into_tensor",)
 """Operators that are given a part of the whole."""
-_SILENT: Final = ("c10d::recv_", "c10d::barrier", "_c10d_functional::wait_tensor")
+_SILENT: Final = (
+    "c10d::recv_",
+    "c10d::barrier",
+    "_c10d_functional::wait_tensor",
+    "_c10d_functional::_wrap_tensor_autograd",
+)
 
 
-class CountBytes(TorchDispatchMode):
+class CountBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no type for it
     """While it is entered, `sent` adds up the bytes that this process sends, by operator."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.sent: Counter[str] = Counter()
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self.sent: dict[str, float] = defaultdict(float)
         self.calls: Counter[str] = Counter()
 
     @property
@@ -53,7 +58,7 @@ class CountBytes(TorchDispatchMode):
     def __torch_dispatch__(  # torch's own signature
         self,
         func: Any,
-        types: Any,  # noqa: ARG002
+        types: Any,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
@@ -69,7 +74,7 @@ class CountBytes(TorchDispatchMode):
         if name == "c10d::send":
             self.sent[name] += sum(_bytes(tensor) for tensor in args[0])
             return
-        n = _size(args)
+        n = _size(name, args)
         is_scatter = name == "c10d::_reduce_scatter_base_"
         what = args[1] if is_scatter else args[0]  # its input is the whole
         tensors = what if isinstance(what, list | tuple) else [what]
@@ -81,14 +86,14 @@ def _bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
 
 
-def _size(args: Sequence[Any]) -> int:
+def _size(name: str, args: Sequence[Any]) -> int:
     """Processes that take part, from whichever argument says so."""
     for argument in args:
         if isinstance(argument, str):
-            return dist.distributed_c10d._resolve_process_group(argument).size()  # noqa: SLF001
+            return dist.distributed_c10d._resolve_process_group(argument).size()  # type: ignore[attr-defined,arg-type]  # noqa: SLF001  # the only way from a name
         if isinstance(argument, torch.ScriptObject):
             try:
                 return dist.ProcessGroup.unbox(argument).size()
             except RuntimeError:  # the kind of sum, boxed alike
                 continue
-    raise ValueError(f"no process group among {args}")
+    raise ValueError(f"no process group among the arguments of {name}")

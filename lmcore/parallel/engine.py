@@ -191,7 +191,9 @@ class Parallel:
         ]
         if parts and self.mesh.tensor.size > 1:
             flat = self.mesh.tensor.sum(torch.cat([part.flatten() for part in parts]))
-            for part, total in zip(parts, flat.split([p.numel() for p in parts]), strict=True):
+            for part, total in zip(
+                parts, torch.split(flat, [p.numel() for p in parts]), strict=True
+            ):
                 part.copy_(total.view_as(part))
         tied = self.parameters.get(_TIED)
         if self._is_split_pair and tied is not None and tied.grad is not None:
@@ -228,7 +230,7 @@ class Parallel:
     def _choose_owners(self) -> dict[str, int]:
         """The owner of every parameter within its stage's processes of the same weights."""
         n_layers, mesh = self.stage.model.config.n_layers, self.mesh
-        owners = {}
+        owners: dict[str, int] = {}
         for stage in range(mesh.pipeline.size):
             names = [
                 name

@@ -55,9 +55,7 @@ class Group:
         if self.size == 1:
             return stacked[0]
         mine = torch.empty_like(stacked[0], memory_format=torch.contiguous_format)
-        dist.reduce_scatter_tensor(
-            mine.view(-1), stacked.contiguous().view(-1), group=self.handle
-        )
+        dist.reduce_scatter_tensor(mine.view(-1), stacked.contiguous().view(-1), group=self.handle)
         return mine
 
     def copy_from(self, tensor: Tensor, source: int) -> Tensor:
@@ -100,9 +98,7 @@ class Mesh:
         """the processes whose gradients of the same weights add up"""
         self.ends = self._ends()
         """first and last stage of this process's pipeline; of one process in the stages between"""
-        self.world = Group(
-            tuple(range(size)), rank, dist.group.WORLD if size > 1 else None
-        )
+        self.world = Group(tuple(range(size)), rank, dist.group.WORLD if size > 1 else None)
 
     @property
     def data_size(self) -> int:
@@ -158,7 +154,9 @@ class Mesh:
         others = [axis for axis in AXES if axis not in axes]
         return self._choose(
             tuple(
-                self.rank_at(**dict(zip(others, fixed, strict=True)), **dict(zip(axes, free, strict=True)))
+                self.rank_at(
+                    **dict(zip(others, fixed, strict=True)), **dict(zip(axes, free, strict=True))
+                )
                 for free in itertools.product(*(range(self.shape[axis]) for axis in axes))
             )
             for fixed in itertools.product(*(range(self.shape[axis]) for axis in others))
@@ -170,7 +168,10 @@ class Mesh:
             return Group((self.rank,))
         others = AXES[1:]
         return self._choose(
-            tuple(self.rank_at(pipeline=stage, **dict(zip(others, fixed, strict=True))) for stage in (0, last))
+            tuple(
+                self.rank_at(pipeline=stage, **dict(zip(others, fixed, strict=True)))
+                for stage in (0, last)
+            )
             for fixed in itertools.product(*(range(self.shape[axis]) for axis in others))
         )
 

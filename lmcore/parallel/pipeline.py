@@ -96,9 +96,7 @@ class Pipeline:
         self._finish_sending()
         return total
 
-    def _forward(
-        self, x: Tensor, positions: Tensor, scale: float | None
-    ) -> tuple[Tensor, Tensor]:
+    def _forward(self, x: Tensor, positions: Tensor, scale: float | None) -> tuple[Tensor, Tensor]:
         if self._before is not None and scale is not None:
             x.requires_grad_()
         return x, self.stage.advance(x, positions)

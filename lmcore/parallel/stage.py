@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from lmcore.model.loss import linear_cross_entropy
-from lmcore.model.transformer import Transformer
+from lmcore.model.transformer import Block, Transformer
 from lmcore.optim.sharded import share
 from lmcore.parallel.mesh import Mesh
 from lmcore.parallel.ring import positions_of, ring_attention
@@ -18,8 +18,8 @@ from lmcore.parallel.tensor import (
     vocabulary_cross_entropy,
 )
 
-PADDING = -1
-"""Target of a position that stands for no token."""
+NO_TARGET = -1
+"""Target of a position at which nothing is predicted; any number below 0 says so."""
 
 
 class Stage(nn.Module):
@@ -38,7 +38,8 @@ class Stage(nn.Module):
             cut_model(model, self.within)
         if mesh.context.size > 1:
             for block in model.blocks:
-                block.attention.attend = partial(_attend_round, mesh=mesh)  # type: ignore[union-attr]
+                assert isinstance(block, Block)
+                block.attention.attend = partial(_attend_round, mesh=mesh)
         if mesh.pipeline.size > 1:
             self._drop_other_stages()
         head = model.embedding if model.head is None else model.head
@@ -47,8 +48,11 @@ class Stage(nn.Module):
     def loss(
         self, ids: Int64[Tensor, "rows seq"], targets: Int64[Tensor, "rows seq"]
     ) -> Float[Tensor, ""]:
-        """Sums nats over the rows, and over this process's positions of them."""
-        if self.is_whole:
+        """Sums nats over the rows, and over this process's positions of them.
+
+        Where a target is below 0 nothing is predicted.
+        """
+        if self.is_whole and bool((targets >= 0).all()):
             return self.model.loss(ids, targets)
         ids, targets, positions = self.cut(ids, targets)
         return self.nats(self.advance(ids, positions), targets)
@@ -75,9 +79,9 @@ class Stage(nn.Module):
         features = self.model.norm(x)
         if self.vocabulary is not None:
             features = self.within.enter(features)
-        is_token = targets != PADDING
-        if not bool(is_token.all()):
-            features, targets = features[is_token][None], targets[is_token]
+        is_target = targets >= 0
+        if not bool(is_target.all()):
+            features, targets = features[is_target][None], targets[is_target]
         features, targets = features.flatten(0, 1), targets.flatten()
         if self.vocabulary is not None:
             return vocabulary_cross_entropy(features, self.vocabulary, targets)
@@ -98,7 +102,7 @@ class Stage(nn.Module):
         n_tokens = ids.shape[1]
         padding = -n_tokens % self._multiple
         ids = nn.functional.pad(ids, (0, padding))
-        targets = nn.functional.pad(targets, (0, padding), value=PADDING)
+        targets = nn.functional.pad(targets, (0, padding), value=NO_TARGET)
         positions = positions_of(n_tokens + padding, self.mesh.context).to(ids.device)
         return ids[:, positions], targets[:, positions], positions
 
@@ -121,13 +125,13 @@ class Stage(nn.Module):
                 model.blocks[layer] = nn.Identity()
         is_tied = model.config.tied_embeddings
         if not (mesh.is_first_stage or (mesh.is_last_stage and is_tied)):
-            model.embedding = nn.Identity()  # type: ignore[assignment]  # never called
+            model.add_module("embedding", nn.Identity())  # never called
         if not mesh.is_last_stage:
-            model.norm = nn.Identity()  # type: ignore[assignment]  # as above
+            model.add_module("norm", nn.Identity())
             model.head = None
 
 
-def _attend_round(Q: Tensor, K: Tensor, V: Tensor, mask: Tensor | None, *, mesh: Mesh) -> Tensor:  # noqa: N803
+def _attend_round(Q: Tensor, K: Tensor, V: Tensor, mask: Tensor | None, *, mesh: Mesh) -> Tensor:
     assert mask is None  # the ring is causal
     return ring_attention(Q, K, V, mesh.context)
 

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lmcore.model.transformer import Transformer
+from lmcore.model.transformer import Block, Transformer
 from lmcore.optim.sharded import Split, gather_whole, mark, share
 from lmcore.parallel.collectives import copy_in, gather_in, scatter_out, sum_out
 from lmcore.parallel.mesh import Group
@@ -95,17 +95,19 @@ class VocabularyParallel(nn.Module):
 
 def cut_model(model: Transformer, within: TensorParallel) -> None:
     """Replaces the matrices of a model by this process's parts of them, in place."""
-    n_heads, head_dim = model.blocks[0].attention.heads  # type: ignore[union-attr,misc,index]
     for block in model.blocks:
+        assert isinstance(block, Block)
         attention, feedforward = block.attention, block.feedforward
+        n_heads, head_dim = attention.heads
         attention.heads = (n_heads // within.group.size, head_dim)
-        attention.qkv = ColumnParallel(attention.qkv.weight, within, n_parts=3)
-        attention.out = RowParallel(attention.out.weight, within)
-        feedforward.gate_up = ColumnParallel(feedforward.gate_up.weight, within, n_parts=2)
-        feedforward.down = RowParallel(feedforward.down.weight, within)
-    model.embedding = VocabularyParallel(model.embedding.weight, within)
+        for layer, name, n_parts in ((attention, "qkv", 3), (feedforward, "gate_up", 2)):
+            weight = layer.get_parameter(f"{name}.weight")
+            layer.add_module(name, ColumnParallel(weight, within, n_parts=n_parts))
+        attention.add_module("out", RowParallel(attention.out.weight, within))
+        feedforward.add_module("down", RowParallel(feedforward.down.weight, within))
+    model.add_module("embedding", VocabularyParallel(model.embedding.weight, within))
     if model.head is not None:
-        model.head = VocabularyParallel(model.head.weight, within)
+        model.add_module("head", VocabularyParallel(model.head.weight, within))
 
 
 def _part(weight: Tensor, group: Group, *, axis: int, n_parts: int = 1) -> nn.Parameter:

@@ -36,11 +36,13 @@ def broadcast_updates(owners: Mapping[nn.Parameter, int], group: Group) -> None:
     together: dict[tuple[int, torch.dtype], list[nn.Parameter]] = {}
     for parameter, owner in owners.items():
         together.setdefault((owner, parameter.dtype), []).append(parameter)
-    for (owner, _), parameters in sorted(together.items(), key=lambda item: (item[0][0], str(item[0][1]))):
+    for (owner, _), parameters in sorted(
+        together.items(), key=lambda item: (item[0][0], str(item[0][1]))
+    ):
         flat = torch.cat([p.detach().flatten() for p in parameters])
         group.copy_from(flat, owner)
         if owner != group.rank:
-            parts = flat.split([p.numel() for p in parameters])
+            parts = torch.split(flat, [p.numel() for p in parameters])
             for parameter, part in zip(parameters, parts, strict=True):
                 parameter.copy_(part.view_as(parameter))
 

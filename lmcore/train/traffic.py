@@ -179,8 +179,7 @@ class _Mesh:
         return total * _FLOAT
 
     def _copies(self) -> int:
-        """Processes that hold the gradient of the same part of a parameter, or shares of it: how
-        many times its whole is there."""
+        """How many times the whole gradient of a stage is there, in one process or in shares."""
         if self.is_fsdp:
             return self.r
         return 1 if self.parallel.data == "zero1" else self.g

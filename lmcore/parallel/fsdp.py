@@ -37,7 +37,9 @@ class FullyShardedDataParallel(nn.Module):
         units = _units(module)
         sharded = {p for unit in units for one in unit for p in one.parameters(recurse=False)}
         rest = {p for p in module.parameters() if p not in sharded}
-        policy = MixedPrecisionPolicy(param_dtype=compute_dtype, cast_forward_inputs=compute_dtype is not None)
+        policy = MixedPrecisionPolicy(
+            param_dtype=compute_dtype, cast_forward_inputs=compute_dtype is not None
+        )
         if mesh.gradients.size > 1:
             for unit in units:
                 fully_shard(unit, mesh=mesh.sharding, mp_policy=policy)

@@ -1,6 +1,5 @@
 """How a model is trained: every field changes the weights that come out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lmcore.errors import ConfigError
@@ -60,8 +59,6 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a run that cannot be."""
-        if isinstance(self.parallel, Mapping):  # as JSON has it
-            object.__setattr__(self, "parallel", ParallelConfig(**self.parallel))
         counts = ("steps", "batch_size", "eval_every", "eval_batches", "checkpoint_every")
         for name in (*counts, "threads", "world_size"):
             if getattr(self, name) < 1:

@@ -2,6 +2,9 @@ import os
 import random
 import subprocess
 import sys
+import time
+import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -69,25 +72,29 @@ def start_processes(tmp_path):
     """Runs a script of this folder in several processes that know each other (gloo)."""
 
     def start(script, size, *arguments):
-        store = tmp_path / f"store-{script}-{size}"
+        store = tmp_path / f"store-{uuid.uuid4().hex}"
         line = [sys.executable, str(HERE / script), str(store)]
-        logs = [(tmp_path / f"{script}-{size}-{rank}.log").open("w+") for rank in range(size)]
-        processes = [
-            subprocess.Popen(
-                [*line, str(rank), str(size), *map(str, arguments)],
-                env=os.environ | environment(1),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            for rank, log in enumerate(logs)
-        ]
-        try:
-            codes = [process.wait() for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
-        for log in logs:
-            log.seek(0)
-        assert codes == [0] * size, "".join(log.read()[-4000:] for log in logs)
+        logs = [tmp_path / f"{store.name}-{rank}.log" for rank in range(size)]
+        with ExitStack() as stack:
+            processes = [
+                subprocess.Popen(
+                    [*line, str(rank), str(size), *map(str, arguments)],
+                    env=os.environ | environment(1),
+                    stdout=stack.enter_context(log.open("w")),
+                    stderr=subprocess.STDOUT,
+                )
+                for rank, log in enumerate(logs)
+            ]
+            try:
+                while None in (codes := [process.poll() for process in processes]):
+                    if any(codes):  # the others would wait for it
+                        time.sleep(2.0)
+                        break
+                    time.sleep(0.1)
+            finally:
+                for process in processes:
+                    process.kill()
+                    process.wait()
+        assert codes == [0] * size, "".join(log.read_text()[-4000:] for log in logs)
 
     return start

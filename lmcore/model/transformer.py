@@ -124,10 +124,14 @@ class Transformer(nn.Module):
     ) -> Float[Tensor, ""]:
         """Sums the cross-entropy of every target over the batch, in nats (float32).
 
-        The logits are never in memory at once; see lmcore.model.loss.
+        A target below 0 is masked: nothing is to be predicted there. The logits are never in
+        memory at once; see lmcore.model.loss.
         """
-        features = self.features(ids).flatten(0, 1)
-        return linear_cross_entropy(features, self.head_weight, targets.flatten())
+        features, targets = self.features(ids).flatten(0, 1), targets.flatten()
+        is_target = targets >= 0
+        if not is_target.all():
+            features, targets = features[is_target], targets[is_target]
+        return linear_cross_entropy(features, self.head_weight, targets)
 
     def n_parameters(self, *, non_embedding: bool = False) -> int:
         """Counts parameters; `non_embedding` leaves out the embedding and the head."""

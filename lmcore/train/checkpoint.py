@@ -34,7 +34,7 @@ METRICS_FILE = "metrics.parquet"
 STATE_FILE = "state.json"
 _FILES = (WEIGHTS_FILE, SHAPE_FILE, MOMENTS_FILE, METRICS_FILE)
 _FORMAT = 1
-_FREE_FIELDS = ("threads", "world_size", "checkpoint_every")
+_FREE_FIELDS = ("threads", "world_size", "checkpoint_every", "recompute", "offload_activations")
 """Train fields that may differ between a checkpoint and the run that goes on from it."""
 
 
@@ -46,6 +46,8 @@ class Checkpoint:
     weights: Mapping[str, Tensor]
     moments: Mapping[str, Tensor]
     rows: Sequence[MetricRow]
+    scalars: Mapping[str, Any]
+    """What else the next step depends on, as JSON."""
 
 
 def checkpoint_dir(out_dir: Path, step: int) -> Path:
@@ -75,6 +77,7 @@ def save_checkpoint(spec: TrainSpec, checkpoint: Checkpoint, n_train_tokens: int
             "vocab_size": spec.vocab_size,
             "train": asdict(spec.train),
             "n_train_tokens": n_train_tokens,
+            "scalars": checkpoint.scalars,
             "files": {name: _seal(partial / name) for name in _FILES},
         }
         write_json(partial / STATE_FILE, state)
@@ -108,6 +111,7 @@ def load_checkpoint(directory: Path, spec: TrainSpec, n_train_tokens: int) -> Ch
         weights=load_file(directory / WEIGHTS_FILE),
         moments=load_file(directory / MOMENTS_FILE),
         rows=read_metrics(directory / METRICS_FILE),
+        scalars=state["scalars"],
     )
 
 

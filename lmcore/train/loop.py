@@ -6,6 +6,7 @@ Writes into the run's directory
     metrics/part-00000.parquet rows published while the run goes on
     progress.json              step, of, loss: for a progress bar
     final/                     model.safetensors, model.json, metrics.parquet
+    average/                   model.safetensors, model.json of the averaged weights, with ema_decay
     telemetry.json             seconds, tokens per second, memory: what differs from run to run
     outcome.json               how the process ended, because torchrun hides its exit code
 
@@ -22,13 +23,17 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+
+import torch
+from torch import Tensor
 
 from lmcore.errors import InputError
 from lmcore.lifeline import die_with_parent
 from lmcore.model.files import save_weights
+from lmcore.optim.sharded import scatter_like
 from lmcore.train.checkpoint import (
     METRICS_FILE,
     Checkpoint,
@@ -44,16 +49,23 @@ from lmcore.train.estimate import (
     refuse_unless_it_fits,
 )
 from lmcore.train.launch import (
+    AVERAGE_DIR,
     EXIT_REFUSED,
     EXIT_STOPPED,
     OUTCOME_FILE,
     PROGRESS_FILE,
     is_malloc_set,
 )
-from lmcore.train.metrics import LiveMetrics, MetricRow, bits_per_byte, write_metrics
+from lmcore.train.metrics import (
+    LiveMetrics,
+    MetricRow,
+    bits_per_byte,
+    without_undone,
+    write_metrics,
+)
 from lmcore.train.spec import TrainSpec
 from lmcore.train.step import StepResult, Trainer, numerics, product_rate
-from lmcore.train.world import World, world_from_environment
+from lmcore.train.world import World, gather, world_from_environment
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +138,8 @@ class _Run:
         if spec.resume_dir is not None:
             n_tokens = self.trainer.train_shards.n_tokens
             checkpoint = load_checkpoint(spec.resume_dir, spec, n_tokens)
-            self.trainer.restore(
-                checkpoint.step, dict(checkpoint.weights), dict(checkpoint.moments)
-            )
+            fill(self.trainer.state(), checkpoint.weights, checkpoint.moments)
+            self.trainer.restore(checkpoint.step, checkpoint.scalars)
             self.rows, self.first_step = list(checkpoint.rows), checkpoint.step
         self.live = LiveMetrics(spec.out_dir / "metrics", self.rows) if world.is_first else None
         self.next_progress = self.next_publish = clock()
@@ -140,9 +151,15 @@ class _Run:
             self._evaluate(0, 0.0)
         step = self.first_step
         while step < config.steps:
+            back_to = self._train(step + 1)
+            must_stop = self.world.any(is_stopped()) and step + 1 < config.steps
+            if back_to is not None:
+                # the checkpoint of that step is there already, and leads here again
+                step = back_to
+                if must_stop:
+                    return False
+                continue
             step += 1
-            self._train(step)
-            must_stop = self.world.any(is_stopped()) and step < config.steps
             if must_stop or step % config.checkpoint_every == 0 or step == config.steps:
                 self._checkpoint(step)
             if must_stop:
@@ -150,39 +167,61 @@ class _Run:
         self._finish(step, self.clock() - start)
         return True
 
-    def _train(self, step: int) -> None:
+    def _train(self, step: int) -> int | None:
+        """Makes a step; returns the step to which the run has gone back, or None."""
         config, trainer = self.spec.train, self.trainer
         result = trainer.train_step(step)
+        back_to = result.verdict.back_to
+        if back_to is not None:
+            self.rows = without_undone(self.rows, back_to)
+            if self.live is not None:
+                self.live = LiveMetrics(self.live.directory, self.rows)
+        signal, noise = result.noise or (None, None)
         self.rows.append(
             MetricRow(
                 step=step,
                 tokens=step * trainer.batch_tokens,
-                split="train",
+                split="train" if back_to is None else "spike",
                 loss=result.loss,
                 bits_per_byte=bits_per_byte(result.loss, trainer.train_shards),
                 lr=result.lr,
                 grad_norm=result.grad_norm,
+                position=result.position,
+                event=result.verdict.event,
+                loss_scale=result.loss_scale,
+                gradient_signal=signal,
+                gradient_noise=noise,
+                critical_batch_tokens=result.critical_batch_tokens,
             )
         )
+        if back_to is not None:
+            return back_to
         if step % config.eval_every == 0 or step == config.steps:
             self._evaluate(step, result.lr)
         if self.world.is_first:
             self._show(step, result)
+        return None
 
     def _evaluate(self, step: int, lr: float) -> None:
-        loss = self.trainer.evaluate()
-        self.rows.append(
-            MetricRow(
-                step=step,
-                tokens=step * self.trainer.batch_tokens,
-                split="validation",
-                loss=loss,
-                bits_per_byte=bits_per_byte(loss, self.trainer.validation_shards),
-                lr=lr,
-                grad_norm=None,
+        losses = {
+            "validation": self.trainer.evaluate(),
+            "ema": self.trainer.evaluate_average() if step else None,
+        }
+        for split, loss in losses.items():
+            if loss is None:
+                continue
+            self.rows.append(
+                MetricRow(
+                    step=step,
+                    tokens=step * self.trainer.batch_tokens,
+                    split=split,
+                    loss=loss,
+                    bits_per_byte=bits_per_byte(loss, self.trainer.validation_shards),
+                    lr=lr,
+                    grad_norm=None,
+                )
             )
-        )
-        logger.info("evaluated step=%d loss=%.4f", step, loss)
+            logger.info("evaluated step=%d split=%s loss=%.4f", step, split, loss)
 
     def _show(self, step: int, result: StepResult) -> None:
         now, steps = self.clock(), self.spec.train.steps
@@ -197,9 +236,11 @@ class _Run:
                 self.live.publish(self.rows)
 
     def _checkpoint(self, step: int) -> None:
-        weights, moments = self.trainer.weights(), self.trainer.moments()
+        weights = self.trainer.weights()
+        state = self.trainer.state().items()
+        moments = {name: gather(x) for name, x in state if not name.startswith("model.")}
         if self.world.is_first:
-            checkpoint = Checkpoint(step, weights, moments, self.rows)
+            checkpoint = Checkpoint(step, weights, moments, self.rows, self.trainer.scalars())
             n_tokens = self.trainer.train_shards.n_tokens
             directory = save_checkpoint(self.spec, checkpoint, n_tokens)
             logger.info("checkpointed step=%d directory=%s", step, directory)
@@ -207,15 +248,21 @@ class _Run:
 
     def _finish(self, step: int, seconds: float) -> None:
         spec, trainer = self.spec, self.trainer
-        weights = trainer.weights()
+        weights, averaged = trainer.weights(), trainer.averaged_weights()
         if not self.world.is_first:
             return
 
-        def fill(partial: Path) -> None:
+        def write(partial: Path) -> None:
             save_weights(partial, weights, spec.model, spec.vocab_size)
             write_metrics(partial / METRICS_FILE, self.rows)
 
-        write_directory(spec.out_dir / "final", fill)
+        def write_average(partial: Path) -> None:
+            assert averaged is not None
+            save_weights(partial, averaged, spec.model, spec.vocab_size)
+
+        write_directory(spec.out_dir / "final", write)
+        if averaged is not None:
+            write_directory(spec.out_dir / AVERAGE_DIR, write_average)
         tokens = (step - self.first_step) * trainer.batch_tokens
         usage = resource.getrusage(resource.RUSAGE_SELF)
         telemetry = {
@@ -229,6 +276,16 @@ class _Run:
         }
         write_json(spec.out_dir / "telemetry.json", telemetry)
         logger.info("finished step=%d seconds=%.1f", step, seconds)
+
+
+@torch.no_grad()
+def fill(
+    state: Mapping[str, Tensor], weights: Mapping[str, Tensor], others: Mapping[str, Tensor]
+) -> None:
+    """Copies whole tensors of a checkpoint into a trainer's state."""
+    for name, tensor in state.items():
+        whole = weights[name[6:]] if name.startswith("model.") else others[name]
+        tensor.copy_(scatter_like(whole, tensor))
 
 
 class _StopSignals:

@@ -4,10 +4,9 @@ The loss of a step is the sum of nats over the whole batch divided by the tokens
 batch, however many processes share the rows.
 """
 
-import math
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,24 +17,27 @@ from torch import Tensor
 
 from lmcore.errors import InputError
 from lmcore.model.transformer import Transformer
-from lmcore.optim.build import build_optimizers, state_tensors
 from lmcore.optim.clipping import clip_gradients
-from lmcore.optim.schedule import SCHEDULES
-from lmcore.optim.sharded import scatter_like
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.shards import TokenShards
+from lmcore.train.accumulation import accumulate
 from lmcore.train.config import TrainConfig
+from lmcore.train.noise_scale import MicroGradients
+from lmcore.train.precision import autocast, prepare
+from lmcore.train.recompute import offloading, recompute_blocks, refuse_offload
 from lmcore.train.spec import TrainSpec
+from lmcore.train.updates import Updates, Verdict, learning_rate
 from lmcore.train.world import World, gather
 
-_PROBES = {"float32": (1024, torch.float32), "bfloat16": (256, torch.bfloat16)}
-"""Side and type of the product that is timed; small in bfloat16, which a processor without
-instructions for it multiplies hundreds of times more slowly."""
+_PROBES = {"float32": (1024, torch.float32), "float16": (256, torch.float16)}
+_PROBE = (256, torch.bfloat16)
+"""Side and type of the product that is timed; small where a processor without instructions for
+the type multiplies it hundreds of times more slowly."""
 
 _deterministic: Any = torch.utils.deterministic  # a module whose class is swapped at import
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
     """What a step measured before its update."""
 
@@ -44,6 +46,24 @@ class StepResult:
     lr: float
     grad_norm: float
     """Norm over all parameters, before clipping."""
+    position: int
+    """Place of the batch's first window in the order of the data."""
+    verdict: Verdict
+    """Whether the update was made."""
+    loss_scale: float | None
+    """Factor of the loss in the backward pass; None but under float16."""
+    noise: tuple[float, float] | None
+    """Square of the gradient and noise of a target's, where the step measured them."""
+    critical_batch_tokens: float | None
+    """Critical batch size by the measurements so far, in a step that made one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gradient:
+    """What a backward pass left beside the gradient."""
+
+    loss: float
+    noise: tuple[float, float] | None
 
 
 class Trainer:
@@ -59,51 +79,94 @@ class Trainer:
         n_windows = count_windows(self.train_shards.n_tokens, self.context_length)
         self.order = BatchOrder(n_windows, config.seed)
         self.model = Transformer(spec.model, spec.vocab_size, seed=config.seed)
+        self.device = self.model.embedding.weight.device.type
+        prepare(self.model, config.precision, self.device)
+        recompute_blocks(self.model, config.recompute)
+        refuse_offload(config.offload_activations, self.device)
         world.shard(self.model)
         # taken here, because FSDP puts gathered tensors in their place after an evaluation
         self.parameters = dict(self.model.named_parameters())
-        self.optimizers = build_optimizers(
-            config.optimizer,
-            self.parameters,
-            lr=config.lr,
-            betas=(config.beta1, config.beta2),
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-        )
+        self.updates = Updates(config, self.parameters)
 
     @property
     def batch_tokens(self) -> int:
         """Targets in a step, over all processes."""
         return self.config.batch_size * self.context_length
 
+    def position(self, step: int) -> int:
+        """Place of the first window of a step's batch; roll-backs have passed over batches."""
+        return (step - 1 + self.updates.n_passed_over) * self.config.batch_size
+
     def train_step(self, step: int) -> StepResult:
-        """Makes update number `step`, counted from 1.
+        """Makes update number `step`, counted from 1, or what train.on_spike says instead.
 
         Raises:
-            InputError: the loss or the gradient is not finite; the weights stay as they were.
+            InputError: the loss or the gradient is a spike or not finite, and the run is to stop
+                or has passed over train.max_spikes; the weights stay as they were.
         """
+        config, updates = self.config, self.updates
+        position, loss_scale = self.position(step), updates.loss_scale
+        gradient = self._gradient(step, position)
+        updates.unscale()
+        grad_norm = clip_gradients(self.parameters.values(), config.clip_norm)
+        verdict = updates.judge(step, gradient.loss, grad_norm)
+        if verdict.is_update:
+            updates.make(step, gradient.loss, grad_norm, gradient.noise)
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        updates.keep(step, verdict)
+        return StepResult(
+            loss=gradient.loss,
+            lr=learning_rate(config, step),
+            grad_norm=grad_norm,
+            position=position,
+            verdict=verdict,
+            loss_scale=loss_scale,
+            noise=gradient.noise,
+            critical_batch_tokens=updates.noise.critical_batch if gradient.noise else None,
+        )
+
+    def _gradient(self, step: int, position: int) -> _Gradient:
+        """Adds the gradient of the step's batch to the parameters, times the loss scale."""
         config, world = self.config, self.world
         n_rows = config.batch_size // world.size
-        first = (step - 1) * config.batch_size + world.rank * n_rows
-        batch = read_batch(self.train_shards, self.order, first, n_rows, self.context_length)
-        nats = self._nats(batch)
-        # FSDP averages gradients over processes; what is wanted is their sum
-        torch.autograd.backward(nats * (world.size / self.batch_tokens))
-        loss = float(world.sum(nats.detach())) / self.batch_tokens
-        grad_norm = clip_gradients(self.parameters.values(), config.clip_norm)
-        lr = learning_rate(config, step)
-        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+        first = position + world.rank * n_rows
+        windows = torch.from_numpy(
+            read_batch(self.train_shards, self.order, first, n_rows, self.context_length)
+        )
+        batch = (windows[:, :-1], windows[:, 1:])
+        n_targets = self._count(batch[1])
+        if not n_targets:
             raise InputError(
-                f"found loss {loss} and gradient norm {grad_norm} in step {step:,d} of "
-                f"{config.steps:,d} at lr {lr:g}; expected finite numbers; lower train.lr "
-                f"(now {config.lr:g}) or lengthen train.warmup_steps (now {config.warmup_steps:,d})"
+                f"found no target in the batch of step {step:,d}, windows {position:,d} to "
+                f"{position + config.batch_size - 1:,d}; expected one at least; give text that "
+                "is not masked altogether, or raise train.batch_size"
             )
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        return StepResult(loss, lr, grad_norm)
+        scale, every = self.updates.loss_scale or 1.0, config.noise_scale_every
+        micro = MicroGradients(self.parameters.values()) if every and step % every == 0 else None
+
+        def take(ids: Tensor, targets: Tensor) -> None:
+            del ids
+            assert micro is not None
+            micro.take(self._count(targets))
+
+        nats = accumulate(
+            self._nats,
+            batch,
+            size=config.micro_batch_size,
+            # FSDP averages gradients over processes; what is wanted is their sum
+            factor=scale * (world.size / n_targets),
+            on_gradient=None if micro is None else take,
+        )
+        loss = float(world.sum(nats)) / n_targets
+        if micro is None:
+            return _Gradient(loss=loss, noise=None)
+        micro.put_back()
+        return _Gradient(loss=loss, noise=micro.noise(scale / n_targets))
+
+    def _count(self, targets: Int64[Tensor, "rows seq"]) -> int:
+        """Targets that are not masked, over all processes."""
+        return int(self.world.sum((targets >= 0).sum()))
 
     @torch.no_grad()
     def evaluate(self) -> float:
@@ -123,48 +186,54 @@ class Trainer:
             rows = range(first + self.world.rank, first + n_rows, self.world.size)
             # every process has to take part in every forward, with or without a row of its own
             windows = rows or range(first, first + 1)
-            batch = np.stack([shards.read(row * length, length + 1) for row in windows])
-            nats = self._nats(batch.astype(np.int64))
+            read = np.stack([shards.read(row * length, length + 1) for row in windows])
+            batch = torch.from_numpy(read.astype(np.int64))
+            nats = self._nats(batch[:, :-1], batch[:, 1:])
             total += nats.double() if rows else 0.0
         return float(self.world.sum(total)) / (n_windows * length)
+
+    def evaluate_average(self) -> float | None:
+        """Measures the validation loss of the averaged weights; None where there are none."""
+        if self.updates.average is None:
+            return None
+        self.updates.before_update()
+        with self.updates.average.swapped(self.updates.n_updates):
+            return self.evaluate()
 
     def weights(self) -> dict[str, Tensor]:
         """Gathers the whole parameters by name; every process has to call."""
         return {name: gather(p) for name, p in self.parameters.items()}
 
-    def moments(self) -> dict[str, Tensor]:
-        """Gathers the optimizers' state as "<slot>.<name>"; every process has to call."""
-        found = state_tensors(self.optimizers, self.parameters)
-        return {name: gather(tensor) for name, tensor in found.items()}
+    def averaged_weights(self) -> dict[str, Tensor] | None:
+        """Gathers the averaged weights by name; None where there are none."""
+        if self.updates.average is None:
+            return None
+        averaged = self.updates.average.averaged(self.updates.n_updates)
+        return {name: gather(tensor) for name, tensor in averaged.items()}
 
-    @torch.no_grad()
-    def restore(self, step: int, weights: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
-        """Goes back to the state after update number `step`, from whole tensors."""
-        for name, parameter in self.parameters.items():
-            parameter.copy_(scatter_like(weights[name], parameter))
-        for name, tensor in state_tensors(self.optimizers, self.parameters).items():
-            tensor.copy_(scatter_like(moments[name], tensor))
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["step"] = step
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the next step depends on, this process's part, not copied."""
+        weights = {f"model.{name}": p.detach() for name, p in self.parameters.items()}
+        return weights | self.updates.state()
 
-    def _nats(self, batch: Int64[np.ndarray, "rows window"]) -> Tensor:
-        windows = torch.from_numpy(batch)
-        with _autocast(self.config):
-            return self.model.loss(windows[:, :-1], windows[:, 1:])
+    def scalars(self) -> dict[str, object]:
+        """Everything else that the next step depends on, beside its number, as JSON."""
+        return self.updates.scalars()
 
+    def restore(self, step: int, scalars: Mapping[str, Any]) -> None:  # JSON: many types
+        """Goes on after step number `step`, once `state` has been filled with what it was then."""
+        del step
+        self.updates.restore(scalars)
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """The learning rate of update number `step`, counted from 1."""
-    extra = {"decay_share": config.decay_share} if config.schedule == "wsd" else {}
-    return SCHEDULES[config.schedule](
-        step,
-        steps=config.steps,
-        lr=config.lr,
-        min_lr_ratio=config.min_lr_ratio,
-        warmup_steps=config.warmup_steps,
-        **extra,
-    )
+    def _nats(
+        self, ids: Int64[Tensor, "rows window"], targets: Int64[Tensor, "rows window"]
+    ) -> Tensor:
+        config = self.config
+        with (
+            autocast(config.precision, self.device),
+            offloading(config.offload_activations and torch.is_grad_enabled()),
+        ):
+            return self.model.loss(ids, targets)
 
 
 @contextmanager
@@ -187,18 +256,12 @@ def numerics(config: TrainConfig) -> Iterator[None]:
 
 def product_rate(config: TrainConfig) -> float:
     """Measures the operations per second of one process's matrix product, in 0.1 s or so."""
-    side, dtype = _PROBES[config.precision]
+    side, dtype = _PROBES.get(config.precision, _PROBE)
     square = torch.ones(side, side, dtype=dtype)
     torch.mm(square, square)
     started = time.perf_counter()
     torch.mm(square, square)
     return 2.0 * side**3 / (time.perf_counter() - started)
-
-
-def _autocast(config: TrainConfig) -> AbstractContextManager[object]:
-    if config.precision == "float32":
-        return nullcontext()
-    return torch.autocast("cpu", dtype=torch.bfloat16)
 
 
 def _open_split(spec: TrainSpec, split: str) -> TokenShards:

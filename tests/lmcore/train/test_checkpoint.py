@@ -32,7 +32,7 @@ def test_checkpoint_holds_the_final_model_and_its_moments(trained):
     assert checkpoint.step == 4
     for name, parameter in model.named_parameters():
         assert torch.equal(checkpoint.weights[name], parameter)
-        assert checkpoint.moments[f"v.{name}"].min() >= 0
+        assert checkpoint.moments[f"optimizer.v.{name}"].min() >= 0
     assert len(checkpoint.moments) == 2 * len(checkpoint.weights)
 
 

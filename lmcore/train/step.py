@@ -6,9 +6,9 @@ batch, however many processes share the rows.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,9 @@ from lmcore.errors import InputError
 from lmcore.model.transformer import Transformer
 from lmcore.optim.build import build_optimizers, state_tensors
 from lmcore.optim.clipping import clip_gradients
-from lmcore.optim.schedule import SCHEDULES
-from lmcore.optim.sharded import scatter_like
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.shards import TokenShards
+from lmcore.train import branching
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
 from lmcore.train.world import World, gather
@@ -70,6 +69,8 @@ class Trainer:
             momentum=config.momentum,
             weight_decay=config.weight_decay,
         )
+        self.before_update: Callable[[], None] = lambda: None
+        """Called before a tensor of `state` changes: a checkpoint may still be reading them."""
 
     @property
     def batch_tokens(self) -> int:
@@ -98,6 +99,7 @@ class Trainer:
                 f"{config.steps:,d} at lr {lr:g}; expected finite numbers; lower train.lr "
                 f"(now {config.lr:g}) or lengthen train.warmup_steps (now {config.warmup_steps:,d})"
             )
+        self.before_update()
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
@@ -132,18 +134,21 @@ class Trainer:
         """Gathers the whole parameters by name; every process has to call."""
         return {name: gather(p) for name, p in self.parameters.items()}
 
-    def moments(self) -> dict[str, Tensor]:
-        """Gathers the optimizers' state as "<slot>.<name>"; every process has to call."""
-        found = state_tensors(self.optimizers, self.parameters)
-        return {name: gather(tensor) for name, tensor in found.items()}
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the next step depends on, this process's part, not copied."""
+        moments = state_tensors(self.optimizers, self.parameters)
+        return {
+            **{f"model.{name}": p.detach() for name, p in self.parameters.items()},
+            **{f"optimizer.{name}": tensor for name, tensor in moments.items()},
+        }
 
-    @torch.no_grad()
-    def restore(self, step: int, weights: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
-        """Goes back to the state after update number `step`, from whole tensors."""
-        for name, parameter in self.parameters.items():
-            parameter.copy_(scatter_like(weights[name], parameter))
-        for name, tensor in state_tensors(self.optimizers, self.parameters).items():
-            tensor.copy_(scatter_like(moments[name], tensor))
+    def scalars(self) -> dict[str, object]:
+        """Everything else that the next step depends on, beside its number, as JSON."""
+        return {}
+
+    def restore(self, step: int, scalars: Mapping[str, object]) -> None:
+        """Goes on after update number `step`, once `state` has been filled with what it was then."""
+        del scalars
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["step"] = step
@@ -156,15 +161,7 @@ class Trainer:
 
 def learning_rate(config: TrainConfig, step: int) -> float:
     """The learning rate of update number `step`, counted from 1."""
-    extra = {"decay_share": config.decay_share} if config.schedule == "wsd" else {}
-    return SCHEDULES[config.schedule](
-        step,
-        steps=config.steps,
-        lr=config.lr,
-        min_lr_ratio=config.min_lr_ratio,
-        warmup_steps=config.warmup_steps,
-        **extra,
-    )
+    return branching.learning_rate(asdict(config), step)
 
 
 @contextmanager

@@ -23,24 +23,15 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-
-import torch
-from torch import Tensor
 
 from lmcore.errors import InputError
 from lmcore.lifeline import die_with_parent
 from lmcore.model.files import save_weights
-from lmcore.optim.sharded import scatter_like
-from lmcore.train.checkpoint import (
-    METRICS_FILE,
-    Checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
-from lmcore.train.durable import write_directory, write_json
+from lmcore.train.checkpoint import METRICS_FILE, load_checkpoint
+from lmcore.train.durable import full_disk_refused, write_directory, write_json
 from lmcore.train.estimate import (
     available_memory,
     estimate_flops,
@@ -63,9 +54,10 @@ from lmcore.train.metrics import (
     without_undone,
     write_metrics,
 )
+from lmcore.train.saving import Saver
 from lmcore.train.spec import TrainSpec
 from lmcore.train.step import StepResult, Trainer, numerics, product_rate
-from lmcore.train.world import World, gather, world_from_environment
+from lmcore.train.world import World, world_from_environment
 
 logger = logging.getLogger(__name__)
 
@@ -87,13 +79,17 @@ def run(
     Returns whether the run is finished; a stopped one has left a checkpoint.
 
     Raises:
-        InputError: unusable shards or checkpoint, a loss that is not finite, or a model that
-            does not fit into memory.
+        InputError: unusable shards or checkpoint, a loss that is not finite, a model that does
+            not fit into memory, or a disk that is full.
     """
     _check_memory(spec)
-    with numerics(spec.train):
+    with numerics(spec.train), full_disk_refused(spec.out_dir):
         _say_duration(spec)
-        return _Run(spec, world or World(), clock).go(is_stopped)
+        this = _Run(spec, world or World(), clock)
+        try:
+            return this.go(is_stopped)
+        finally:
+            this.saver.close()
 
 
 def _check_memory(spec: TrainSpec) -> None:
@@ -135,12 +131,13 @@ class _Run:
         self.trainer = Trainer(spec, world)
         self.rows: list[MetricRow] = []
         self.first_step = 0
+        tensors = self.trainer.state()
         if spec.resume_dir is not None:
-            n_tokens = self.trainer.train_shards.n_tokens
-            checkpoint = load_checkpoint(spec.resume_dir, spec, n_tokens)
-            fill(self.trainer.state(), checkpoint.weights, checkpoint.moments)
-            self.trainer.restore(checkpoint.step, checkpoint.scalars)
-            self.rows, self.first_step = list(checkpoint.rows), checkpoint.step
+            restored = load_checkpoint(spec.resume_dir, spec, tensors)
+            self.trainer.restore(restored.step, restored.scalars)
+            self.rows, self.first_step = list(restored.rows), restored.step
+        self.saver = Saver(spec, world, tensors)
+        self.trainer.updates.before_update = self.saver.wait_until_copied
         self.live = LiveMetrics(spec.out_dir / "metrics", self.rows) if world.is_first else None
         self.next_progress = self.next_publish = clock()
 
@@ -152,20 +149,25 @@ class _Run:
         step = self.first_step
         while step < config.steps:
             back_to = self._train(step + 1)
-            must_stop = self.world.any(is_stopped()) and step + 1 < config.steps
-            if back_to is not None:
-                # the checkpoint of that step is there already, and leads here again
-                step = back_to
-                if must_stop:
-                    return False
-                continue
-            step += 1
-            if must_stop or step % config.checkpoint_every == 0 or step == config.steps:
-                self._checkpoint(step)
+            step = step + 1 if back_to is None else back_to
+            must_stop = self._must_stop(is_stopped()) and step < config.steps
+            is_due = must_stop or step % config.checkpoint_every == 0 or step == config.steps
+            # a step that the run has gone back to has its checkpoint, which leads here again
+            if is_due and back_to is None:
+                self.saver.begin(step, self.rows, self.trainer.scalars())
             if must_stop:
+                self.saver.wait()
                 return False
         self._finish(step, self.clock() - start)
         return True
+
+    def _must_stop(self, is_asked_to: bool) -> bool:
+        """Whether any process was told to stop; raises in all where a checkpoint has failed."""
+        if not self.world.any(is_asked_to or self.saver.has_failed):
+            return False
+        if self.world.any(self.saver.has_failed):
+            self.saver.wait()
+        return self.world.any(is_asked_to)
 
     def _train(self, step: int) -> int | None:
         """Makes a step; returns the step to which the run has gone back, or None."""
@@ -235,19 +237,9 @@ class _Run:
             if self.live is not None:
                 self.live.publish(self.rows)
 
-    def _checkpoint(self, step: int) -> None:
-        weights = self.trainer.weights()
-        state = self.trainer.state().items()
-        moments = {name: gather(x) for name, x in state if not name.startswith("model.")}
-        if self.world.is_first:
-            checkpoint = Checkpoint(step, weights, moments, self.rows, self.trainer.scalars())
-            n_tokens = self.trainer.train_shards.n_tokens
-            directory = save_checkpoint(self.spec, checkpoint, n_tokens)
-            logger.info("checkpointed step=%d directory=%s", step, directory)
-        self.world.wait()
-
     def _finish(self, step: int, seconds: float) -> None:
         spec, trainer = self.spec, self.trainer
+        self.saver.wait()
         weights, averaged = trainer.weights(), trainer.averaged_weights()
         if not self.world.is_first:
             return
@@ -271,21 +263,13 @@ class _Run:
             "tokens": tokens,
             "tokens_per_second": tokens / max(seconds, 1e-9),
             "training_flops_per_token": trainer.model.training_flops_per_token(),
+            "checkpoints": self.saver.n_begun,
+            "checkpoint_held_seconds": self.saver.held_seconds,
             "max_rss_bytes": usage.ru_maxrss * 1024,
             "estimated_bytes": estimate_memory(spec.model, spec.vocab_size, spec.train).total,
         }
         write_json(spec.out_dir / "telemetry.json", telemetry)
         logger.info("finished step=%d seconds=%.1f", step, seconds)
-
-
-@torch.no_grad()
-def fill(
-    state: Mapping[str, Tensor], weights: Mapping[str, Tensor], others: Mapping[str, Tensor]
-) -> None:
-    """Copies whole tensors of a checkpoint into a trainer's state."""
-    for name, tensor in state.items():
-        whole = weights[name[6:]] if name.startswith("model.") else others[name]
-        tensor.copy_(scatter_like(whole, tensor))
 
 
 class _StopSignals:

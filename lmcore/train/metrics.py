@@ -75,9 +75,14 @@ def bits_per_byte(nats_per_token: float, shards: TokenShards) -> float:
     return nats_per_token * shards.n_tokens / max(shards.n_bytes, 1) / math.log(2.0)
 
 
-def write_metrics(path: Path, rows: Sequence[MetricRow]) -> None:
+def to_table(rows: Sequence[MetricRow]) -> pa.Table:
+    """Turns rows into Arrow."""
+    return pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
+
+
+def write_metrics(path: Path, rows: Sequence[MetricRow] | pa.Table) -> None:
     """Writes rows as Parquet, whole or not at all."""
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
+    table = rows if isinstance(rows, pa.Table) else to_table(rows)
     write_file(path, lambda partial: pq.write_table(table, partial, compression="zstd"))
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lmcore.errors import InputError
+from lmcore.errors import ConfigError, InputError
 from lmcore.model.config import ModelConfig
 from lmcore.train.config import TrainConfig
 from lmcore.train.durable import write_json
@@ -23,6 +23,18 @@ class TrainSpec:
     """Directory that the run may write into."""
     resume_dir: Path | None = None
     """A checkpoint to go on from."""
+    keep_last: int = 0
+    """Newest checkpoints that stay in out_dir; 0 keeps all. Older ones go once a newer is on the disk."""
+    keep_every: int = 0
+    """Checkpoints at multiples of so many steps stay whatever keep_last says; 0 spares none."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for counts below 0."""
+        for name in ("keep_last", "keep_every"):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"found {name} {getattr(self, name)}; expected 0 or more; raise it"
+                )
 
     def write(self, path: Path) -> None:
         """Writes the spec as JSON: the fields of this class, configs as objects."""
@@ -33,6 +45,8 @@ class TrainSpec:
             "shards_dir": str(self.shards_dir),
             "out_dir": str(self.out_dir),
             "resume_dir": None if self.resume_dir is None else str(self.resume_dir),
+            "keep_last": self.keep_last,
+            "keep_every": self.keep_every,
         }
         write_json(path, content)
 
@@ -53,6 +67,8 @@ class TrainSpec:
                 shards_dir=Path(content["shards_dir"]),
                 out_dir=Path(content["out_dir"]),
                 resume_dir=None if resume is None else Path(resume),
+                keep_last=int(content.get("keep_last", 0)),
+                keep_every=int(content.get("keep_every", 0)),
             )
         except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise InputError(

@@ -9,7 +9,7 @@ bits. Learning rate and weight decay are pure functions of the step: nothing is 
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lmcore.errors import InputError
 from lmcore.optim.build import build_optimizers, state_tensors
 from lmcore.optim.ema import WeightAverage
-from lmcore.optim.schedule import SCHEDULES
+from lmcore.train import branching
 from lmcore.train.config import TrainConfig
 from lmcore.train.loss_scale import LossScale
 from lmcore.train.noise_scale import NoiseScale
@@ -208,17 +208,9 @@ class Updates:
 
 def learning_rate(config: TrainConfig, step: int) -> float:
     """The learning rate of update number `step`, counted from 1."""
-    extra = {"decay_share": config.decay_share} if config.schedule == "wsd" else {}
-    return SCHEDULES[config.schedule](
-        step,
-        steps=config.steps,
-        lr=config.lr,
-        min_lr_ratio=config.min_lr_ratio,
-        warmup_steps=config.warmup_steps,
-        **extra,
-    )
+    return branching.learning_rate(asdict(config), step)
 
 
 def weight_decay(config: TrainConfig, step: int) -> float:
-    """The weight decay of update number `step`, counted from 1: a straight line over the steps."""
-    return config.weight_decay * (1.0 - (1.0 - config.decay_end_ratio) * step / config.steps)
+    """The weight decay of update number `step`, counted from 1."""
+    return branching.weight_decay(asdict(config), step)

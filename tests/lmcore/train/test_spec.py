@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -7,6 +6,7 @@ import sys
 import pytest
 
 from lmcore.errors import ConfigError, InputError
+from lmcore.train.checkpoint import newest, steps_of, verify
 from lmcore.train.config import TrainConfig
 from lmcore.train.launch import EXIT_REFUSED, EXIT_STOPPED, command, environment, outcome
 from lmcore.train.loop import main
@@ -120,6 +120,6 @@ def test_process_told_to_stop_leaves_a_checkpoint_and_its_code(make_spec, tmp_pa
         process.stdout.read()
     assert process.returncode == EXIT_STOPPED
     assert outcome(spec.out_dir)[0] == "stopped"
-    (checkpoint,) = (spec.out_dir / "checkpoints").iterdir()
-    state = json.loads((checkpoint / "state.json").read_text())
-    assert 1 <= state["step"] < 100_000
+    (step,) = steps_of(spec.out_dir)
+    assert 1 <= step < 100_000
+    assert verify(newest(spec.out_dir))["step"] == step

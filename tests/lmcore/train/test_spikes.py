@@ -13,7 +13,7 @@ from lmcore.train.step import Trainer
 from lmcore.train.world import World
 
 # a window this short and a bar this low make ordinary batches spikes
-EDGY = {"spike_sigmas": 2.5, "spike_window": 8, "max_spikes": 100}
+EDGY = {"spike_sigmas": 3.0, "spike_window": 6, "max_spikes": 100, "lr": 0.1}
 
 
 def guard(**fields):
@@ -76,7 +76,7 @@ def test_more_spikes_than_allowed_stop_the_run(make_spec):
 
 
 def test_policy_stop_refuses_a_spike_of_the_window(make_spec):
-    with pytest.raises(InputError, match=r"above .* 2.5 sigma over the mean of \d updates in step"):
+    with pytest.raises(InputError, match=r"above .* 3 sigma over the mean of \d updates in step"):
         run(make_spec(on_spike="stop", steps=30, **EDGY))
 
 

@@ -26,6 +26,7 @@ from lmcore.evals.config import CompressionConfig, EvaluateConfig
 from lmcore.mixing.config import MixConfig
 from lmcore.model.config import ModelConfig
 from lmcore.scaling.config import ScalingConfig
+from lmcore.sections import to_section
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokens.config import TokensConfig
 from lmcore.train.config import TrainConfig
@@ -76,10 +77,7 @@ class Recipe:
     def sections(self) -> dict[str, dict[str, object]]:
         """The tree as JSON's own types: what graphs, manifests and flow parameters carry."""
         return {
-            section.name: {
-                name: list(value) if isinstance(value, tuple) else value
-                for name, value in dataclasses.asdict(getattr(self, section.name)).items()
-            }
+            section.name: to_section(getattr(self, section.name))
             for section in dataclasses.fields(self)
         }
 
@@ -126,18 +124,22 @@ def from_sections(sections: Mapping[str, Tree]) -> Recipe:
 def _apply(tree: dict[str, object], override: str) -> None:
     path, equals, text = override.partition("=")
     parts = path.strip().split(".")
-    if not equals or len(parts) != 2:
+    if not equals or len(parts) not in {2, 3}:
         msg = f"Found --set {override!r}; expected section.key=value, such as pretrain.steps=50."
         raise ConfigError(msg)
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # a bare word or path needs no quotes on a command line
-    section = tree.setdefault(parts[0], {})
-    if not isinstance(section, dict):
-        msg = f"Found {parts[0]} = {section!r}; expected a section; write it as [{parts[0]}]."
-        raise ConfigError(msg)
-    section[parts[1]] = value
+    section: object = tree
+    for part in parts[:-1]:
+        assert isinstance(section, dict)
+        section = section.setdefault(part, {})
+        if not isinstance(section, dict):
+            msg = f"Found {part} = {section!r}; expected a section; write it as [{part}]."
+            raise ConfigError(msg)
+    assert isinstance(section, dict)
+    section[parts[-1]] = value
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -5,8 +5,7 @@ can change its bytes and nothing else; its inputs are other steps or source file
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
 
 from lmcore.crawl.index_config import IndexConfig, selected_names
 from lmcore.crawl.sample import warc_names
@@ -17,13 +16,13 @@ from lmcore.mixing.config import MIX_FIELDS, PROXY_FIELDS
 from lmcore.model.config import ModelConfig
 from lmcore.scaling.config import ScalingConfig
 from lmcore.scaling.plan import plan
+from lmcore.sections import from_section, to_section
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.train.config import TrainConfig
 from tasks.stages import STAGES, Stage
 
 Section = Mapping[str, object]
 Recipe = Mapping[str, Section]
-C = TypeVar("C")
 Inputs = Mapping[str, "Sequence[Ref | Source]"]
 
 
@@ -77,15 +76,6 @@ class Sources:
 
 _UNLIMITED_TOKENS = 1 << 62
 """the sweep is unrolled before tokens are counted; points they do not suffice for skip themselves"""
-
-
-def from_section(kind: type[C], section: Section) -> C:
-    """Rebuild a configuration from its section; fields that the section lacks keep their default."""
-    return kind(**{name: _to_tuples(value) for name, value in section.items()})
-
-
-def _to_tuples(value: object) -> Any:  # the type of a dataclass field
-    return tuple(_to_tuples(entry) for entry in value) if isinstance(value, list | tuple) else value
 
 
 def _pick(section: Section, fields: Iterable[str]) -> Section:
@@ -289,8 +279,8 @@ def sweep_configs(recipe: Recipe) -> dict[str, Section]:
             threads=1,
         )
         configs[point.name] = {
-            "model": asdict(model),
-            "train": asdict(train),
+            "model": to_section(model),
+            "train": to_section(train),
             "budget_flops": point.budget_flops,
             "max_epochs": scaling.max_epochs,
         }

@@ -15,7 +15,7 @@ processes loads into one. Size: 12 bytes per parameter.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from torch import Tensor
 from lmcore.errors import InputError
 from lmcore.model.files import save_weights
 from lmcore.model.shape import SHAPE_FILE, WEIGHTS_FILE
+from lmcore.sections import to_section
 from lmcore.train.durable import write_directory, write_json
 from lmcore.train.metrics import MetricRow, read_metrics, write_metrics
 from lmcore.train.spec import TrainSpec
@@ -71,9 +72,9 @@ def save_checkpoint(spec: TrainSpec, checkpoint: Checkpoint, n_train_tokens: int
         state = {
             "format": _FORMAT,
             "step": checkpoint.step,
-            "model": asdict(spec.model),
+            "model": to_section(spec.model),
             "vocab_size": spec.vocab_size,
-            "train": asdict(spec.train),
+            "train": to_section(spec.train),
             "n_train_tokens": n_train_tokens,
             "files": {name: _seal(partial / name) for name in _FILES},
         }
@@ -91,9 +92,9 @@ def load_checkpoint(directory: Path, spec: TrainSpec, n_train_tokens: int) -> Ch
             other than threads, world_size and checkpoint_every differ.
     """
     state = verify(directory)
-    train = asdict(spec.train)
+    train = to_section(spec.train)
     wanted: dict[str, object] = {"n_train_tokens": n_train_tokens, "vocab_size": spec.vocab_size}
-    wanted |= {f"model.{name}": value for name, value in asdict(spec.model).items()}
+    wanted |= {f"model.{name}": value for name, value in to_section(spec.model).items()}
     wanted |= {f"train.{name}": train[name] for name in train if name not in _FREE_FIELDS}
     for name, value in wanted.items():
         section, _, field = name.rpartition(".")

@@ -1,9 +1,10 @@
 """How a model is trained: every field changes the weights that come out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lmcore.errors import ConfigError
 from lmcore.optim.schedule import SCHEDULES
+from lmcore.tokens.data_config import DataConfig
 
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adamw", "sgd", "lion", "adafactor", "muon", "soap")
@@ -53,6 +54,8 @@ class TrainConfig:
     """Processes; above 1 the model is sharded over them (FSDP2)."""
     precision: str = "float32"
     """Type of the matrix products: float32, or bfloat16 where the CPU multiplies it faster."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The order in which tokens are read."""
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a run that cannot be."""

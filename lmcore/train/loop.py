@@ -130,6 +130,7 @@ class _Run:
                 checkpoint.step, dict(checkpoint.weights), dict(checkpoint.moments)
             )
             self.rows, self.first_step = list(checkpoint.rows), checkpoint.step
+        self.n_seen = self.n_restored = self.rows[-1].tokens if self.rows else 0
         self.live = LiveMetrics(spec.out_dir / "metrics", self.rows) if world.is_first else None
         self.next_progress = self.next_publish = clock()
 
@@ -153,10 +154,11 @@ class _Run:
     def _train(self, step: int) -> None:
         config, trainer = self.spec.train, self.trainer
         result = trainer.train_step(step)
+        self.n_seen += result.n_targets
         self.rows.append(
             MetricRow(
                 step=step,
-                tokens=step * trainer.batch_tokens,
+                tokens=self.n_seen,
                 split="train",
                 loss=result.loss,
                 bits_per_byte=bits_per_byte(result.loss, trainer.train_shards),
@@ -174,7 +176,7 @@ class _Run:
         self.rows.append(
             MetricRow(
                 step=step,
-                tokens=step * self.trainer.batch_tokens,
+                tokens=self.n_seen,
                 split="validation",
                 loss=loss,
                 bits_per_byte=bits_per_byte(loss, self.trainer.validation_shards),
@@ -216,7 +218,7 @@ class _Run:
             write_metrics(partial / METRICS_FILE, self.rows)
 
         write_directory(spec.out_dir / "final", fill)
-        tokens = (step - self.first_step) * trainer.batch_tokens
+        tokens = self.n_seen - self.n_restored
         usage = resource.getrusage(resource.RUSAGE_SELF)
         telemetry = {
             "seconds": seconds,
@@ -226,6 +228,7 @@ class _Run:
             "training_flops_per_token": trainer.model.training_flops_per_token(),
             "max_rss_bytes": usage.ru_maxrss * 1024,
             "estimated_bytes": estimate_memory(spec.model, spec.vocab_size, spec.train).total,
+            **trainer.source.measures(step * spec.train.batch_size),
         }
         write_json(spec.out_dir / "telemetry.json", telemetry)
         logger.info("finished step=%d seconds=%.1f", step, seconds)

@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from lmcore.errors import InputError
+from lmcore.model.masks import document_mask
 from lmcore.model.transformer import Transformer
 from lmcore.optim.build import build_optimizers, state_tensors
 from lmcore.optim.clipping import clip_gradients
 from lmcore.optim.schedule import SCHEDULES
 from lmcore.optim.sharded import scatter_like
-from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
+from lmcore.tokens.batches import count_windows
+from lmcore.tokens.reading import Batch, BatchSource
 from lmcore.tokens.shards import TokenShards
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
@@ -44,6 +45,8 @@ class StepResult:
     lr: float
     grad_norm: float
     """Norm over all parameters, before clipping."""
+    n_targets: int
+    """Tokens that were predicted, over all processes."""
 
 
 class Trainer:
@@ -56,8 +59,14 @@ class Trainer:
         self.world = world
         self.train_shards = _open_split(spec, "train")
         self.validation_shards = _open_split(spec, "validation")
-        n_windows = count_windows(self.train_shards.n_tokens, self.context_length)
-        self.order = BatchOrder(n_windows, config.seed)
+        self.source = BatchSource(
+            self.train_shards,
+            config.data,
+            context_length=self.context_length,
+            steps=config.steps,
+            batch_size=config.batch_size,
+            seed=config.seed,
+        )
         self.model = Transformer(spec.model, spec.vocab_size, seed=config.seed)
         world.shard(self.model)
         # taken here, because FSDP puts gathered tensors in their place after an evaluation
@@ -73,7 +82,7 @@ class Trainer:
 
     @property
     def batch_tokens(self) -> int:
-        """Targets in a step, over all processes."""
+        """Places in a step, over all processes: each is a target, unless documents are packed."""
         return self.config.batch_size * self.context_length
 
     def train_step(self, step: int) -> StepResult:
@@ -84,12 +93,12 @@ class Trainer:
         """
         config, world = self.config, self.world
         n_rows = config.batch_size // world.size
-        first = (step - 1) * config.batch_size + world.rank * n_rows
-        batch = read_batch(self.train_shards, self.order, first, n_rows, self.context_length)
-        nats = self._nats(batch)
+        first = (step - 1) * config.batch_size
+        n_targets = self.source.n_targets(first, config.batch_size)
+        nats = self._nats(self.source.read(first + world.rank * n_rows, n_rows))
         # FSDP averages gradients over processes; what is wanted is their sum
-        torch.autograd.backward(nats * (world.size / self.batch_tokens))
-        loss = float(world.sum(nats.detach())) / self.batch_tokens
+        torch.autograd.backward(nats * (world.size / n_targets))
+        loss = float(world.sum(nats.detach())) / n_targets
         grad_norm = clip_gradients(self.parameters.values(), config.clip_norm)
         lr = learning_rate(config, step)
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
@@ -103,7 +112,7 @@ class Trainer:
                 group["lr"] = lr
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return StepResult(loss, lr, grad_norm)
+        return StepResult(loss, lr, grad_norm, n_targets)
 
     @torch.no_grad()
     def evaluate(self) -> float:
@@ -124,7 +133,8 @@ class Trainer:
             # every process has to take part in every forward, with or without a row of its own
             windows = rows or range(first, first + 1)
             batch = np.stack([shards.read(row * length, length + 1) for row in windows])
-            nats = self._nats(batch.astype(np.int64))
+            batch = batch.astype(np.int64)
+            nats = self._nats(Batch(batch[:, :-1], batch[:, 1:]))
             total += nats.double() if rows else 0.0
         return float(self.world.sum(total)) / (n_windows * length)
 
@@ -148,10 +158,13 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["step"] = step
 
-    def _nats(self, batch: Int64[np.ndarray, "rows window"]) -> Tensor:
-        windows = torch.from_numpy(batch)
+    def _nats(self, batch: Batch) -> Tensor:
+        ids, targets = torch.from_numpy(batch.ids), torch.from_numpy(batch.targets)
         with _autocast(self.config):
-            return self.model.loss(windows[:, :-1], windows[:, 1:])
+            if batch.positions is None or batch.documents is None:
+                return self.model.loss(ids, targets)
+            mask = document_mask(torch.from_numpy(batch.documents))
+            return self.model.loss(ids, targets, torch.from_numpy(batch.positions), mask)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

@@ -12,6 +12,7 @@ from lmcore.crawl.sample import warc_names
 from lmcore.crawl.sample_config import SampleConfig
 from lmcore.curate.config import ANNOTATION_FIELDS, CLASSIFIER_FIELDS, DECISION_FIELDS
 from lmcore.dedup.contamination_config import DECONTAMINATION_FIELDS
+from lmcore.errors import ConfigError
 from lmcore.mixing.config import MIX_FIELDS, PROXY_FIELDS
 from lmcore.model.config import ModelConfig
 from lmcore.scaling.config import ScalingConfig
@@ -233,7 +234,20 @@ def _mix(recipe: Recipe, unique: Inputs, pages: Inputs) -> list[Step]:
     return [*steps, _step("mix", config, **inputs, learnt=learnt)]
 
 
+def _check_sources(recipe: Recipe) -> None:
+    """Refuse sources that no stage lays out, before anything runs."""
+    data = from_section(TrainConfig, recipe["pretrain"]).data
+    if data.sources and recipe["mix"]["method"] != "sources":
+        msg = (
+            f"Found pretrain.data.sources = {list(data.sources)} with mix.method = "
+            f"{recipe['mix']['method']!r}; expected the method sources, which lays the groups of mix.by out "
+            "side by side; set mix.method and mix.by."
+        )
+        raise ConfigError(msg)
+
+
 def _models(recipe: Recipe, unique: Inputs, pages: Inputs) -> list[Step]:
+    _check_sources(recipe)
     tokenizer = _refs("tokenizer")
     tokens = _training_tokens(recipe)
     problems = {"problems": recipe["problems"]}

@@ -138,7 +138,8 @@ def _permute_all(
         mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
         mixed = mixed ^ mixed >> np.uint64(31)
         left, right = right, (left + mixed % np.uint64(side)) % np.uint64(side)
-    return left * np.uint64(side) + right
+    permuted: UInt64[np.ndarray, " count"] = left * np.uint64(side) + right
+    return permuted
 
 
 def mix_bits(value: int) -> int:

@@ -30,9 +30,10 @@ def document_lengths(
     def until(token: Int64[np.ndarray, " pieces"]) -> Float64[np.ndarray, " pieces"]:
         document = np.searchsorted(ends, token, side="right")
         inside = np.minimum(document, len(lengths) - 1)
-        return before[document] + np.where(
-            document < len(lengths), (token - firsts[inside]) * lengths[inside], 0.0
-        )
+        partly = (token - firsts[inside]) * lengths[inside]
+        total: Float64[np.ndarray, " pieces"] = before[document]
+        total += np.where(document < len(lengths), partly, 0.0)
+        return total
 
     return until(first + length) - until(first)
 

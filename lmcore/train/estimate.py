@@ -10,6 +10,7 @@ Plain arithmetic, without torch: a plan can ask. Memory of one process is the su
                                         twice (2 d), gate, up, silu(gate) and their product
                                         (4 d_ff)
     the widest layer's gradients        2 d + 5 d_ff numbers per token, while backward passes it
+    masks of packed documents           per token and layer a window's length of numbers
     the head                            features, their gradient, a chunk of logits, and three
                                         copies of the gradient of the [vocab, d] matrix
 
@@ -60,6 +61,8 @@ def estimate_memory(model: ModelConfig, vocab_size: int, train: TrainConfig) -> 
     tokens = train.batch_size * model.context_length
     product = 2 if train.precision == "bfloat16" else 4
     kept = model.n_layers * (4 * (5 * d) + product * (6 * d + 4 * d_ff))
+    if train.data.packing != "none":
+        kept += model.n_layers * product * model.context_length
     widest = 4 * 2 * d + product * 5 * d_ff
     chunk = min(_CHUNK_BYTES, 4 * tokens // size * vocab_size)
     return MemoryEstimate(

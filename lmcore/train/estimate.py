@@ -32,7 +32,7 @@ _PROCESS_BYTES = 300 * 2**20
 _CHUNK_BYTES = 1 << 24
 """As in lmcore.model.loss."""
 
-_STEP_SHARE = 0.7
+STEP_SHARE = 0.7
 """Share of a matrix product's rate that a whole step reaches (measured 0.66 to 0.75)."""
 
 _MEMINFO = Path("/proc/meminfo")
@@ -81,7 +81,7 @@ def estimate_flops(model: ModelConfig, vocab_size: int, train: TrainConfig) -> i
 
 def estimate_seconds(flops: int, flops_per_second: float) -> float:
     """Returns the time of a run whose processes multiply matrices at this rate together."""
-    return flops / (_STEP_SHARE * flops_per_second)
+    return flops / (STEP_SHARE * flops_per_second)
 
 
 def refuse_unless_it_fits(estimate: MemoryEstimate, available_bytes: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.graph import from_section
+from lmcore.sections import from_section
 from warehouse.parquet import TableWriter, read_rows, write_rows
 from warehouse.schemas import TABLES
 from warehouse.store import Store

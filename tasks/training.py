@@ -4,6 +4,7 @@ A checkpoint is committed under the identity of the run and its step, so a run t
 here or on another worker, goes on from the newest one.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from lmcore.errors import InputError, TransientError
 from lmcore.lifeline import die_with_parent
 from lmcore.model.config import ModelConfig
 from lmcore.tokenizer.bpe import Tokenizer
-from lmcore.tokens.batches import BatchOrder, count_windows
+from lmcore.tokens.reading import BatchSource
 from lmcore.tokens.shards import TokenShards
 from lmcore.train import launch
 from lmcore.train.config import TrainConfig
@@ -133,18 +134,33 @@ def _commit_new(job: Job, spec: TrainSpec, committed: set[str]) -> None:
 
 
 def draws(training_key: str, spec: TrainSpec, first_step: int, last_step: int) -> Iterator[Row]:
-    """Say which windows of the training split the steps first_step to last_step read."""
-    context_length, batch_size = spec.model.context_length, spec.train.batch_size
-    n_windows = count_windows(TokenShards(spec.shards_dir, "train").n_tokens, context_length)
-    order = BatchOrder(n_windows, spec.train.seed)
-    for step in range(first_step, last_step + 1):
-        for index in range((step - 1) * batch_size, step * batch_size):
-            yield {
-                "training_key": training_key,
-                "step": step,
-                "window_id": order.window(index),
-                "context_length": context_length,
-            }
+    """Say what the steps first_step to last_step read of the training split."""
+    batch_size = spec.train.batch_size
+    source = _source(spec)
+    first, last = (first_step - 1) * batch_size, last_step * batch_size
+    for draw in source.draws(first, last - first):
+        yield {
+            "training_key": training_key,
+            "step": draw.row // batch_size + 1,
+            "source": draw.source,
+            "window_id": draw.window,
+            "first_token": draw.first_token,
+            "n_tokens": draw.n_tokens,
+            "n_targets": draw.n_targets,
+        }
+
+
+@functools.lru_cache(maxsize=1)
+def _source(spec: TrainSpec) -> BatchSource:
+    """What a run reads: found once, because packing passes over all tokens."""
+    return BatchSource(
+        TokenShards(spec.shards_dir, "train"),
+        spec.train.data,
+        context_length=spec.model.context_length,
+        steps=spec.train.steps,
+        batch_size=spec.train.batch_size,
+        seed=spec.train.seed,
+    )
 
 
 def _commit(store: Store, identity: Identity, path: Path, stage: str, drawn: Iterator[Row]) -> None:

@@ -43,12 +43,15 @@ TRAINING_TABLES = (
     ),
     table(
         "draws",
-        "Which windows of the training split each step of pretraining or of the sweep read; a checkpoint holds those since the one before it.",
+        "Which stretches of the training split each step of pretraining or of the sweep read: one row for each window, or for each piece of a packed one; a checkpoint holds those since the one before it.",
         """
         training_key text key of the training step, pretrain or sweep, that read it
         step int optimiser step, counted from 1
-        window_id int number of the window: tokens [window * context_length, that + context_length]
-        context_length int targets in a window
+        source text part of the split that it was drawn from; all where there is one
+        window_id int number of the window within its source
+        first_token int its first token, counted from the start of the training split
+        n_tokens int tokens that were read from there on
+        n_targets int tokens among them that were predicted
         """,
     ),
     table(

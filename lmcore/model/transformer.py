@@ -120,14 +120,19 @@ class Transformer(nn.Module):
         return nn.functional.linear(features, self.head_weight)
 
     def loss(
-        self, ids: Int[Tensor, "batch seq"], targets: Int[Tensor, "batch seq"]
+        self,
+        ids: Int[Tensor, "batch seq"],
+        targets: Int[Tensor, "batch seq"],
+        positions: Int[Tensor, "#batch seq"] | None = None,
+        mask: Bool[Tensor, "#batch 1 seq seq"] | None = None,
     ) -> Float[Tensor, ""]:
         """Sums the cross-entropy of every target over the batch, in nats (float32).
 
-        A target below 0 is masked: nothing is to be predicted there. The logits are never in
-        memory at once; see lmcore.model.loss.
+        A target below 0 is masked: nothing is to be predicted there, and no logits are computed
+        for it. The logits are never in memory at once; see lmcore.model.loss.
         """
-        features, targets = self.features(ids).flatten(0, 1), targets.flatten()
+        features = self.features(ids, positions, mask).flatten(0, 1)
+        targets = targets.flatten()
         is_target = targets >= 0
         if not is_target.all():
             features, targets = features[is_target], targets[is_target]

@@ -34,6 +34,9 @@ def is_same_up_to(step: int, one: Train, other: Train) -> bool:
         return False
     if all(one[name] == other[name] for name in SCHEDULE_FIELDS):
         return True
+    is_planned = one["data"]["curriculum"] != "none" or one["data"]["sources"]
+    if is_planned and one["steps"] != other["steps"]:
+        return False  # what is read, and when, depends on the number of steps
     return step <= min(one["steps"], other["steps"]) and all(
         learning_rate(one, n) == learning_rate(other, n)
         and weight_decay(one, n) == weight_decay(other, n)

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lmcore.errors import ConfigError
 from lmcore.optim.schedule import SCHEDULES
+from lmcore.tokens.data_config import DataConfig
 
 PRECISIONS = ("float32", "bfloat16", "float16", "float8", "float8_emulated")
 SPIKE_POLICIES = ("stop", "skip", "roll_back")
@@ -85,6 +86,8 @@ class TrainConfig:
     selective (all but the matrix products). The gradient is the same to the bit."""
     offload_activations: bool = False
     """Whether what backward needs waits in the memory of the CPU; needs an accelerator."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The order in which tokens are read."""
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a run that cannot be."""

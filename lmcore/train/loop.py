@@ -138,6 +138,7 @@ class _Run:
             self.rows, self.first_step = list(restored.rows), restored.step
         self.saver = Saver(spec, world, tensors)
         self.trainer.updates.before_update = self.saver.wait_until_copied
+        self.n_seen = self.n_restored = self.rows[-1].tokens if self.rows else 0
         self.live = LiveMetrics(spec.out_dir / "metrics", self.rows) if world.is_first else None
         self.next_progress = self.next_publish = clock()
 
@@ -176,13 +177,16 @@ class _Run:
         back_to = result.verdict.back_to
         if back_to is not None:
             self.rows = without_undone(self.rows, back_to)
+            self.n_seen = self.rows[-1].tokens
             if self.live is not None:
                 self.live = LiveMetrics(self.live.directory, self.rows)
+        else:
+            self.n_seen += result.n_targets
         signal, noise = result.noise or (None, None)
         self.rows.append(
             MetricRow(
                 step=step,
-                tokens=step * trainer.batch_tokens,
+                tokens=self.n_seen,
                 split="train" if back_to is None else "spike",
                 loss=result.loss,
                 bits_per_byte=bits_per_byte(result.loss, trainer.train_shards),
@@ -215,7 +219,7 @@ class _Run:
             self.rows.append(
                 MetricRow(
                     step=step,
-                    tokens=step * self.trainer.batch_tokens,
+                    tokens=self.n_seen,
                     split=split,
                     loss=loss,
                     bits_per_byte=bits_per_byte(loss, self.trainer.validation_shards),
@@ -255,7 +259,7 @@ class _Run:
         write_directory(spec.out_dir / "final", write)
         if averaged is not None:
             write_directory(spec.out_dir / AVERAGE_DIR, write_average)
-        tokens = (step - self.first_step) * trainer.batch_tokens
+        tokens = self.n_seen - self.n_restored
         usage = resource.getrusage(resource.RUSAGE_SELF)
         telemetry = {
             "seconds": seconds,
@@ -267,6 +271,7 @@ class _Run:
             "checkpoint_held_seconds": self.saver.held_seconds,
             "max_rss_bytes": usage.ru_maxrss * 1024,
             "estimated_bytes": estimate_memory(spec.model, spec.vocab_size, spec.train).total,
+            **trainer.source.measures(trainer.position(step + 1)),
         }
         write_json(spec.out_dir / "telemetry.json", telemetry)
         logger.info("finished step=%d seconds=%.1f", step, seconds)

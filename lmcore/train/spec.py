@@ -1,11 +1,12 @@
 """One training run as a JSON file: what the parent process hands to torchrun."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from lmcore.errors import ConfigError, InputError
 from lmcore.model.config import ModelConfig
+from lmcore.sections import from_section, to_section
 from lmcore.train.config import TrainConfig
 from lmcore.train.durable import write_json
 
@@ -39,8 +40,8 @@ class TrainSpec:
     def write(self, path: Path) -> None:
         """Writes the spec as JSON: the fields of this class, configs as objects."""
         content = {
-            "model": asdict(self.model),
-            "train": asdict(self.train),
+            "model": to_section(self.model),
+            "train": to_section(self.train),
             "vocab_size": self.vocab_size,
             "shards_dir": str(self.shards_dir),
             "out_dir": str(self.out_dir),
@@ -61,8 +62,8 @@ class TrainSpec:
             content = json.loads(path.read_text(encoding="utf-8"))
             resume = content.get("resume_dir")
             return cls(
-                model=ModelConfig(**content["model"]),
-                train=TrainConfig(**content["train"]),
+                model=from_section(ModelConfig, content["model"]),
+                train=from_section(TrainConfig, content["train"]),
                 vocab_size=int(content["vocab_size"]),
                 shards_dir=Path(content["shards_dir"]),
                 out_dir=Path(content["out_dir"]),

@@ -16,9 +16,11 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from lmcore.errors import InputError
+from lmcore.model.masks import document_mask
 from lmcore.model.transformer import Transformer
 from lmcore.optim.clipping import clip_gradients
-from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
+from lmcore.tokens.batches import count_windows
+from lmcore.tokens.reading import Batch, BatchSource
 from lmcore.tokens.shards import TokenShards
 from lmcore.train.accumulation import accumulate
 from lmcore.train.config import TrainConfig
@@ -48,6 +50,8 @@ class StepResult:
     """Norm over all parameters, before clipping."""
     position: int
     """Place of the batch's first window in the order of the data."""
+    n_targets: int
+    """Tokens that were predicted, over all processes."""
     verdict: Verdict
     """Whether the update was made."""
     loss_scale: float | None
@@ -63,6 +67,7 @@ class _Gradient:
     """What a backward pass left beside the gradient."""
 
     loss: float
+    n_targets: int
     noise: tuple[float, float] | None
 
 
@@ -76,8 +81,14 @@ class Trainer:
         self.world = world
         self.train_shards = _open_split(spec, "train")
         self.validation_shards = _open_split(spec, "validation")
-        n_windows = count_windows(self.train_shards.n_tokens, self.context_length)
-        self.order = BatchOrder(n_windows, config.seed)
+        self.source = BatchSource(
+            self.train_shards,
+            config.data,
+            context_length=self.context_length,
+            steps=config.steps,
+            batch_size=config.batch_size,
+            seed=config.seed,
+        )
         self.model = Transformer(spec.model, spec.vocab_size, seed=config.seed)
         self.device = self.model.embedding.weight.device.type
         prepare(self.model, config.precision, self.device)
@@ -90,7 +101,7 @@ class Trainer:
 
     @property
     def batch_tokens(self) -> int:
-        """Targets in a step, over all processes."""
+        """Places in a step, over all processes: each is a target, unless documents are packed."""
         return self.config.batch_size * self.context_length
 
     def position(self, step: int) -> int:
@@ -120,6 +131,7 @@ class Trainer:
             lr=learning_rate(config, step),
             grad_norm=grad_norm,
             position=position,
+            n_targets=gradient.n_targets,
             verdict=verdict,
             loss_scale=loss_scale,
             noise=gradient.noise,
@@ -130,12 +142,7 @@ class Trainer:
         """Adds the gradient of the step's batch to the parameters, times the loss scale."""
         config, world = self.config, self.world
         n_rows = config.batch_size // world.size
-        first = position + world.rank * n_rows
-        windows = torch.from_numpy(
-            read_batch(self.train_shards, self.order, first, n_rows, self.context_length)
-        )
-        batch = (windows[:, :-1], windows[:, 1:])
-        n_targets = self._count(batch[1])
+        n_targets = self.source.n_targets(position, config.batch_size)
         if not n_targets:
             raise InputError(
                 f"found no target in the batch of step {step:,d}, windows {position:,d} to "
@@ -145,14 +152,14 @@ class Trainer:
         scale, every = self.updates.loss_scale or 1.0, config.noise_scale_every
         micro = MicroGradients(self.parameters.values()) if every and step % every == 0 else None
 
-        def take(ids: Tensor, targets: Tensor) -> None:
-            del ids
+        def take(ids: Tensor, targets: Tensor, *others: Tensor | None) -> None:
+            del ids, others
             assert micro is not None
-            micro.take(self._count(targets))
+            micro.take(int(world.sum((targets >= 0).sum())))
 
         nats = accumulate(
             self._nats,
-            batch,
+            _tensors(self.source.read(position + world.rank * n_rows, n_rows)),
             size=config.micro_batch_size,
             # FSDP averages gradients over processes; what is wanted is their sum
             factor=scale * (world.size / n_targets),
@@ -160,13 +167,9 @@ class Trainer:
         )
         loss = float(world.sum(nats)) / n_targets
         if micro is None:
-            return _Gradient(loss=loss, noise=None)
+            return _Gradient(loss=loss, n_targets=n_targets, noise=None)
         micro.put_back()
-        return _Gradient(loss=loss, noise=micro.noise(scale / n_targets))
-
-    def _count(self, targets: Int64[Tensor, "rows seq"]) -> int:
-        """Targets that are not masked, over all processes."""
-        return int(self.world.sum((targets >= 0).sum()))
+        return _Gradient(loss=loss, n_targets=n_targets, noise=micro.noise(scale / n_targets))
 
     @torch.no_grad()
     def evaluate(self) -> float:
@@ -187,8 +190,8 @@ class Trainer:
             # every process has to take part in every forward, with or without a row of its own
             windows = rows or range(first, first + 1)
             read = np.stack([shards.read(row * length, length + 1) for row in windows])
-            batch = torch.from_numpy(read.astype(np.int64))
-            nats = self._nats(batch[:, :-1], batch[:, 1:])
+            batch = read.astype(np.int64)
+            nats = self._nats(*_tensors(Batch(batch[:, :-1], batch[:, 1:])))
             total += nats.double() if rows else 0.0
         return float(self.world.sum(total)) / (n_windows * length)
 
@@ -226,14 +229,23 @@ class Trainer:
         self.updates.restore(scalars)
 
     def _nats(
-        self, ids: Int64[Tensor, "rows window"], targets: Int64[Tensor, "rows window"]
+        self,
+        ids: Int64[Tensor, "rows seq"],
+        targets: Int64[Tensor, "rows seq"],
+        positions: Int64[Tensor, "rows seq"] | None = None,
+        documents: Int64[Tensor, "rows seq"] | None = None,
     ) -> Tensor:
         config = self.config
+        mask = None if documents is None else document_mask(documents)
         with (
             autocast(config.precision, self.device),
             offloading(config.offload_activations and torch.is_grad_enabled()),
         ):
-            return self.model.loss(ids, targets)
+            return self.model.loss(ids, targets, positions, mask)
+
+
+def _tensors(batch: Batch) -> tuple[Tensor | None, ...]:
+    return tuple(None if array is None else torch.from_numpy(array) for array in batch)
 
 
 @contextmanager

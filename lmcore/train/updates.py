@@ -9,7 +9,7 @@ bits. Learning rate and weight decay are pure functions of the step: nothing is 
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lmcore.errors import InputError
 from lmcore.optim.build import build_optimizers, state_tensors
 from lmcore.optim.ema import WeightAverage
+from lmcore.sections import to_section
 from lmcore.train import branching
 from lmcore.train.config import TrainConfig
 from lmcore.train.loss_scale import LossScale
@@ -208,9 +209,9 @@ class Updates:
 
 def learning_rate(config: TrainConfig, step: int) -> float:
     """The learning rate of update number `step`, counted from 1."""
-    return branching.learning_rate(asdict(config), step)
+    return branching.learning_rate(to_section(config), step)
 
 
 def weight_decay(config: TrainConfig, step: int) -> float:
     """The weight decay of update number `step`, counted from 1."""
-    return branching.weight_decay(asdict(config), step)
+    return branching.weight_decay(to_section(config), step)

@@ -12,6 +12,7 @@ from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.config import TokensConfig
+from lmcore.tokens.data_config import DataConfig
 from lmcore.tokens.shards import TokenShards, encode_to_shards
 from lmcore.train import loop
 from lmcore.train.config import TrainConfig
@@ -158,12 +159,11 @@ def test_draws_of_the_checkpoints_are_the_windows_that_every_step_read(job, spec
     drawn = {}
     for artifact in job.store.artifacts():
         for row in read_rows(artifact.path / "draws.parquet"):
-            assert (row["training_key"], row["context_length"]) == (
-                job.spec.key,
-                MODEL.context_length,
-            )
-            start = row["window_id"] * MODEL.context_length
-            drawn.setdefault(row["step"], []).append(shards.read(start, MODEL.context_length + 1))
+            assert (row["training_key"], row["source"]) == (job.spec.key, "all")
+            assert row["first_token"] == row["window_id"] * MODEL.context_length
+            assert (row["n_tokens"], row["n_targets"]) == (17, 16)
+            tokens = shards.read(row["first_token"], row["n_tokens"])
+            drawn.setdefault(row["step"], []).append(tokens)
     assert sorted(drawn) == list(range(1, TRAIN.steps + 1))
     for step, windows in drawn.items():
         first = (step - 1) * TRAIN.batch_size
@@ -196,3 +196,22 @@ def test_run_from_a_committed_checkpoint_ends_in_the_same_bytes(job, spec, tmp_p
     for name in ("model.safetensors", "metrics.parquet"):
         expected = (spec.out_dir / "final" / name).read_bytes()
         assert (resumed.out_dir / "final" / name).read_bytes() == expected
+
+
+def test_draws_of_a_packed_run_name_pieces_of_documents_and_all_that_was_predicted(spec, tmp_path):
+    train = dataclasses.replace(TRAIN, data=DataConfig(packing="split", curriculum="length"))
+    packed = dataclasses.replace(spec, train=train, out_dir=tmp_path / "packed")
+    assert loop.run(packed)
+    shards = TokenShards(spec.shards_dir, "train")
+    stream = shards.read(0, shards.n_tokens)
+    n_targets = dict.fromkeys(range(TRAIN.steps + 1), 0)
+    for row in training.draws("key", packed, 1, TRAIN.steps):
+        tokens = stream[row["first_token"] :][: row["n_tokens"]]
+        assert shards.eot_id not in tokens[:-1]
+        assert row["n_targets"] == row["n_tokens"]
+        n_targets[row["step"]] += row["n_targets"]
+    metrics = read_rows(packed.out_dir / "final" / "metrics.parquet")
+    seen = {row["step"]: row["tokens"] for row in metrics if row["split"] == "train"}
+    assert seen == {step: sum(n_targets[s] for s in range(step + 1)) for step in seen}
+    later = [*training.draws("key", packed, 4, 5)]
+    assert later == [r for r in training.draws("key", packed, 1, 6) if r["step"] in (4, 5)]

@@ -7,6 +7,7 @@ import time
 import psutil
 import pytest
 
+from lmcore.tokens.data_config import DataConfig
 from lmcore.train.checkpoint import checkpoint_dir, newest, steps_of, verify
 from lmcore.train.launch import command, environment, outcome
 from lmcore.train.loop import run
@@ -47,6 +48,15 @@ def test_two_processes_and_one_reach_the_same_losses_whoever_resumes(
     )
     run_processes(two_after_one, tmp_path / "two-after-one.json")
     assert losses(two_after_one) == pytest.approx(losses(one), abs=1e-5)
+
+
+@pytest.mark.timeout(240)
+def test_two_processes_and_one_reach_the_same_losses_of_packed_documents(make_spec, tmp_path):
+    make_spec = functools.partial(make_spec, data=DataConfig(packing="split"))
+    one, two = make_spec("one"), make_spec("two", world_size=2)
+    run(one)
+    run_processes(two, tmp_path / "two.json")
+    assert losses(two) == pytest.approx(losses(one), abs=1e-5)
 
 
 @pytest.mark.timeout(240)

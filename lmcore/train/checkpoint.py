@@ -23,7 +23,7 @@ what the run would have made alone, bit for bit, so its identity says nothing of
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +39,7 @@ from lmcore.train.config import TrainConfig
 from lmcore.train.durable import drop_directory, write_directory, write_json, write_text
 from lmcore.train.metrics import MetricRow, read_metrics
 from lmcore.train.pieces import Index, check_index, read_into, read_whole
+from lmcore.train.retention import superseded
 from lmcore.train.spec import TrainSpec
 
 METRICS_FILE: Final = "metrics.parquet"
@@ -131,17 +132,6 @@ def prune(spec: TrainSpec, step: int) -> None:
     steps = [found for found in steps_of(spec.out_dir) if found <= step]
     for old in superseded(steps, keep_last=spec.keep_last, keep_every=spec.keep_every):
         drop_directory(checkpoint_dir(spec.out_dir, old))
-
-
-def superseded(steps: Iterable[int], *, keep_last: int, keep_every: int) -> list[int]:
-    """Which steps' checkpoints go: all but the last ones and those at multiples of keep_every.
-
-    With keep_last 0 none goes.
-    """
-    if not keep_last:
-        return []
-    older = sorted(steps)[:-keep_last]
-    return [step for step in older if not (keep_every and step % keep_every == 0)]
 
 
 def load_checkpoint(directory: Path, spec: TrainSpec, tensors: Mapping[str, Tensor]) -> Restored:

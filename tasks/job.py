@@ -49,6 +49,8 @@ class JobSpec:
     store: str
     run_id: str
     workers: int
+    keep_last: int = 0
+    keep_every: int = 0
 
     def save(self, path: Path) -> None:
         """Write the spec as JSON."""

@@ -19,11 +19,22 @@ class Resources:
     """times a step is tried again after a transient failure"""
     deadline_factor: float = 1.0
     """multiplies the deadline of every stage; raise it on a slow machine"""
+    keep_last: int = 0
+    """newest checkpoints of a training run that stay in the store; 0 keeps all. One that is dropped takes
+    its part of the table draws with it, until the run is done and holds all of it"""
+    keep_every: int = 0
+    """checkpoints at multiples of so many steps stay whatever keep_last says; 0 spares none"""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         if self.runner not in RUNNERS:
             msg = f"Found resources.runner = {self.runner!r}; expected one of {', '.join(RUNNERS)}."
+            raise ValueError(msg)
+        if self.keep_last < 0 or self.keep_every < 0:
+            msg = (
+                f"Found resources.keep_last = {self.keep_last}, keep_every = {self.keep_every}; "
+                "expected 0 or more."
+            )
             raise ValueError(msg)
         if self.workers < 1 or self.retries < 0 or self.deadline_factor <= 0:
             msg = (

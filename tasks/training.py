@@ -1,36 +1,56 @@
 """Training runs as stages: torchrun in a process group of its own, checkpoints as artifacts.
 
 A checkpoint is committed under the identity of the run and its step, so a run that was killed,
-here or on another worker, goes on from the newest one.
+here or on another worker, goes on from the newest one. It goes on from another run's as well, where
+that has the same weights at that step: under wsd two runs are the same until one of them decays, so
+a recipe with other steps branches from the newest checkpoint of the stable part, and makes the bytes
+that it would have made alone.
+
+SIGTERM is handed on to the trainer, which ends its step and leaves a checkpoint; the stage then
+fails by weather and is tried again. Checkpoints are linked into the store, not copied.
 """
 
+import contextlib
 import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from lmcore.errors import InputError, TransientError
 from lmcore.lifeline import die_with_parent
 from lmcore.model.config import ModelConfig
+from lmcore.sections import from_section, to_section
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokens.reading import BatchSource
 from lmcore.tokens.shards import TokenShards
 from lmcore.train import launch
+from lmcore.train.branching import is_same_up_to
 from lmcore.train.config import TrainConfig
+from lmcore.train.durable import drop_directory
+from lmcore.train.retention import superseded
 from lmcore.train.spec import TrainSpec
 from tasks.job import Job, Row
 from tasks.stages import STAGES
-from warehouse.artifact import Artifact, Input
+from warehouse.artifact import Artifact, Input, Manifest
+from warehouse.errors import CorruptArtifactError
 from warehouse.parquet import read_rows, write_rows
 from warehouse.schemas import TABLES
 from warehouse.store import Identity, Store
 
 _POLL_SECONDS = 0.1
+_LOCAL_CHECKPOINTS = 2
+"""Of those that the store has, how many stay with the trainer too."""
 CHECKPOINT = "checkpoint"
+_SECTION = "pretrain"
+"""Section of the configuration that says how the model is trained."""
+_SAME_BYTES_FIELDS = ("threads", "world_size")
+"""Train fields that change the last bits: a branch has to have the bytes of a run alone."""
 METRICS = "metrics.parquet"
 DRAWS = "draws.parquet"
 _MODEL_FILES = ("model.safetensors", "model.json")
@@ -77,16 +97,34 @@ def _supervise(job: Job, spec: TrainSpec, spec_path: Path) -> None:
         env=environment,
         stdin=subprocess.DEVNULL,
         preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread
+        process_group=0,  # a signal to our group comes through us, once
     ) as process:
         try:
-            while process.poll() is None:
-                _commit_new(job, spec, committed)
-                _relay_progress(job, spec.out_dir)
-                time.sleep(_POLL_SECONDS)
+            with _hands_on_sigterm(process):
+                _watch(job, spec, process, committed)
         finally:
             if process.poll() is None:
                 process.terminate()
     _commit_new(job, spec, committed)
+
+
+@contextmanager
+def _hands_on_sigterm(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Lets the trainer end its step and leave a checkpoint when this process is told to end."""
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _watch(
+    job: Job, spec: TrainSpec, process: subprocess.Popen[bytes], committed: set[str]
+) -> None:
+    while process.poll() is None:
+        _commit_new(job, spec, committed)
+        _relay_progress(job, spec.out_dir)
+        time.sleep(_POLL_SECONDS)
 
 
 def _relay_progress(job: Job, out: Path) -> None:
@@ -113,24 +151,78 @@ def _identity(job: Job, step: int) -> Identity:
 
 
 def newest_checkpoint(job: Job, config: TrainConfig) -> Artifact | None:
-    """Find the newest committed checkpoint of this very run that is whole."""
-    steps = {*range(config.checkpoint_every, config.steps + 1, config.checkpoint_every)}
-    for step in sorted(steps | {config.steps}, reverse=True):
-        found = job.store.lookup(CHECKPOINT, _identity(job, step).key)
-        if found is not None:
-            return found
+    """Find the newest whole checkpoint that this run would pass through, its own or another's."""
+    found = [
+        (int(str(manifest.config["step"])), manifest.key)
+        for manifest in _checkpoints(job.store)
+        if _leads_to(job, config, manifest)
+    ]
+    for _, key in sorted(found, reverse=True):
+        artifact = job.store.lookup(CHECKPOINT, key)
+        if artifact is not None:
+            return artifact
     return None
 
 
+def _checkpoints(store: Store) -> Iterator[Manifest]:
+    """Manifests of all checkpoints in the store; damaged ones are passed over."""
+    for path in sorted((store.objects / CHECKPOINT).glob("*")):
+        with contextlib.suppress(CorruptArtifactError):
+            artifact = store.read(CHECKPOINT, path.name)
+            if artifact is not None:
+                yield artifact.manifest
+
+
+def _leads_to(job: Job, config: TrainConfig, manifest: Manifest) -> bool:
+    """Whether a run has, at a checkpoint's step, the bytes that the checkpoint holds."""
+    mine = _identity(job, 0)
+    rest = {name: value for name, value in manifest.config.items() if name != _SECTION}
+    step = rest.pop("step")
+    if (
+        manifest.code_version != mine.code_version
+        or rest != {name: value for name, value in job.spec.config.items() if name != _SECTION}
+        or [(i.name, i.content) for i in manifest.inputs]
+        != [(i.name, i.content) for i in mine.inputs]
+    ):
+        return False
+    other = from_section(TrainConfig, manifest.config[_SECTION])  # type: ignore[arg-type]  # JSON
+    same = all(getattr(other, name) == getattr(config, name) for name in _SAME_BYTES_FIELDS)
+    return same and is_same_up_to(int(str(step)), to_section(other), to_section(config))
+
+
 def _commit_new(job: Job, spec: TrainSpec, committed: set[str]) -> None:
-    for path in sorted((spec.out_dir / "checkpoints").glob("step-[0-9]*")):
+    """Commit the checkpoints that have appeared; drop what newer ones have superseded."""
+    paths = sorted((spec.out_dir / "checkpoints").glob("step-[0-9]*"), key=_step_of)
+    for path in paths:
         if path.name not in committed:
-            step = int(path.name.split("-")[1])
-            every = spec.train.checkpoint_every
+            step, every = _step_of(path), spec.train.checkpoint_every
             first = (step - 1) // every * every + 1
             rows = draws(job.spec.key, spec, first, step)
             _commit(job.store, _identity(job, step), path, job.spec.stage, rows)
             committed.add(path.name)
+            _drop_superseded(job, step)
+    for path in paths[:-_LOCAL_CHECKPOINTS]:
+        drop_directory(path)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.split("-")[1])
+
+
+def _drop_superseded(job: Job, newest: int) -> None:
+    """Drop this run's checkpoints from the store but those that the resources spare."""
+    if not job.spec.keep_last:
+        return
+    mine = _identity(job, newest)
+    keys = {
+        int(str(manifest.config["step"])): manifest.key
+        for manifest in _checkpoints(job.store)
+        if {**manifest.config, "step": newest} == mine.config and manifest.inputs == mine.inputs
+    }
+    steps = [step for step in keys if step <= newest]
+    keep = {"keep_last": job.spec.keep_last, "keep_every": job.spec.keep_every}
+    for step in superseded(steps, **keep):
+        job.store.discard(CHECKPOINT, keys[step])
 
 
 def draws(training_key: str, spec: TrainSpec, first_step: int, last_step: int) -> Iterator[Row]:
@@ -168,7 +260,7 @@ def _commit(store: Store, identity: Identity, path: Path, stage: str, drawn: Ite
     rows = [row for row in read_rows(path / METRICS) if row["split"] == "train"]
     last: Mapping[str, object] = rows[-1]
     with store.lease(identity.key), store.stage(identity) as staging:
-        shutil.copytree(path, staging.path, dirs_exist_ok=True)
+        shutil.copytree(path, staging.path, copy_function=_link, dirs_exist_ok=True)
         row = {
             "stage": stage,
             "name": identity.name.rsplit("/", 1)[0],
@@ -181,6 +273,14 @@ def _commit(store: Store, identity: Identity, path: Path, stage: str, drawn: Ite
         write_rows(staging.path / DRAWS, "draws", drawn)
         staging.tables[DRAWS] = "draws"
         store.commit(staging)
+
+
+def _link(source: str, target: str) -> None:
+    """Give a file a second name, which costs nothing; where that cannot be, copy it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def adopt(job: Job, final: Path) -> list[dict[str, object]]:

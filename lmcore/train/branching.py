@@ -20,14 +20,18 @@ SCHEDULE_FIELDS: Final = ("steps", "schedule", "decay_share", "min_lr_ratio", "d
 Train = Mapping[str, Any]  # TrainConfig's fields, as JSON holds them
 
 
+def free_fields(train: Train) -> set[str]:
+    """Train fields that may differ between a run and what goes on from its checkpoint."""
+    # under roll_back the interval says where a run goes back to
+    return set(FREE_FIELDS) - ({"checkpoint_every"} if train["on_spike"] == "roll_back" else set())
+
+
 def is_same_up_to(step: int, one: Train, other: Train) -> bool:
     """Whether two runs, of one model and the same tokens, have equal weights after a step.
 
     Equal up to the order of sums, where threads or world_size differ.
     """
-    may_differ = {*FREE_FIELDS, *SCHEDULE_FIELDS}
-    if one["on_spike"] == "roll_back":
-        may_differ.remove("checkpoint_every")  # it says where a run goes back to
+    may_differ = {*free_fields(one), *SCHEDULE_FIELDS}
     if {k: v for k, v in one.items() if k not in may_differ} != {
         k: v for k, v in other.items() if k not in may_differ
     }:

@@ -23,7 +23,7 @@ what the run would have made alone, bit for bit, so its identity says nothing of
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,11 +35,12 @@ from lmcore.model.config import ModelConfig
 from lmcore.model.files import save_weights
 from lmcore.sections import from_section, to_section
 from lmcore.tokens.shards import FILE_NAME as LISTING_FILE
-from lmcore.train.branching import FREE_FIELDS, is_same_up_to
+from lmcore.train.branching import free_fields, is_same_up_to
 from lmcore.train.config import TrainConfig
 from lmcore.train.durable import drop_directory, write_directory, write_json, write_text
 from lmcore.train.metrics import MetricRow, read_metrics
 from lmcore.train.pieces import Index, check_index, read_into, read_whole
+from lmcore.train.retention import superseded
 from lmcore.train.spec import TrainSpec
 
 METRICS_FILE: Final = "metrics.parquet"
@@ -134,17 +135,6 @@ def prune(spec: TrainSpec, step: int) -> None:
         drop_directory(checkpoint_dir(spec.out_dir, old))
 
 
-def superseded(steps: Iterable[int], *, keep_last: int, keep_every: int) -> list[int]:
-    """Which steps' checkpoints go: all but the last ones and those at multiples of keep_every.
-
-    With keep_last 0 none goes.
-    """
-    if not keep_last:
-        return []
-    older = sorted(steps)[:-keep_last]
-    return [step for step in older if not (keep_every and step % keep_every == 0)]
-
-
 def load_checkpoint(directory: Path, spec: TrainSpec, tensors: Mapping[str, Tensor]) -> Restored:
     """Fills the tensors of the run that the spec describes, whole or this process's blocks of them.
 
@@ -177,7 +167,7 @@ def _check_run(directory: Path, state: Mapping[str, Any], spec: TrainSpec) -> No
     wanted: dict[str, object] = {"vocab_size": spec.vocab_size}
     wanted |= {f"model.{name}": value for name, value in to_section(spec.model).items()}
     if not is_same_up_to(step, state["train"], train):
-        wanted |= {f"train.{name}": train[name] for name in train if name not in FREE_FIELDS}
+        wanted |= {f"train.{name}": train[name] for name in train.keys() - free_fields(train)}
     for name, value in wanted.items():
         section, _, field = name.rpartition(".")
         found = (state[section] if section else state).get(field)

@@ -15,11 +15,11 @@ from lmcore.train.checkpoint import (
     load_checkpoint,
     newest,
     steps_of,
-    superseded,
     verify,
 )
 from lmcore.train.durable import write_directory, write_json
 from lmcore.train.loop import run
+from lmcore.train.retention import superseded
 from lmcore.train.step import Trainer
 from lmcore.train.world import World
 

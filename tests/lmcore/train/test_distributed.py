@@ -28,7 +28,7 @@ def losses(spec):
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("optimizer", ["adamw", "adafactor", "muon"])
+@pytest.mark.parametrize("optimizer", ["adafactor", "muon"])
 def test_two_processes_and_one_reach_the_same_losses_whoever_resumes(
     make_spec, tmp_path, optimizer
 ):
@@ -63,6 +63,9 @@ def test_two_processes_and_one_reach_the_same_losses_of_packed_documents(make_sp
 def test_two_processes_resumed_make_the_bytes_of_a_run_never_stopped(make_spec, tmp_path):
     whole = make_spec("whole", world_size=2)
     run_processes(whole, tmp_path / "whole.json")
+    one = make_spec("one")
+    run(one)
+    assert losses(whole) == pytest.approx(losses(one), abs=1e-5)
     resumed = make_spec("resumed", world_size=2, resume_dir=checkpoint_dir(whole.out_dir, 6))
     run_processes(resumed, tmp_path / "resumed.json")
     for name in ("model.safetensors", "metrics.parquet"):

@@ -51,6 +51,8 @@ class JobSpec:
     workers: int
     keep_last: int = 0
     keep_every: int = 0
+    tracking: dict[str, str] = field(default_factory=dict)
+    """fields of lmcore.train.tracking.Tracking"""
 
     def save(self, path: Path) -> None:
         """Write the spec as JSON."""

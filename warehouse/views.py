@@ -344,6 +344,25 @@ LIVE_METRICS = Table(
     (Column("run_id", "text", "the run"), *TABLES["metrics"].columns),
 )
 
+STEP_TELEMETRY = _table(
+    "step_telemetry",
+    "Speed, share of the peak and memory of every training step, of runs at work and of runs that have ended.",
+    """
+    run_id text the run
+    stage text pretrain
+    name text name of the step that trains
+    step int optimiser step; one that a roll-back undid, or a second try made again, has several rows
+    position int place of the batch's first row in the order of the data
+    seconds float from the start of the training process to the end of the step
+    step_seconds float of the step alone, without evaluation or checkpoint
+    tokens_per_second float targets of the step, over all processes, a second of it
+    mfu_causal float tokens_per_second * FLOPs a token / peak, attention counted by its causal half
+    mfu_full float the same with all of attention counted
+    rss_bytes int resident memory of the first process
+    device_bytes int most memory that its accelerator has held so far; null without one
+    """,
+)
+
 VIEWS: Mapping[str, View] = {
     view.table.name: view
     for view in (_ACCOUNTING, _REJECTIONS, _DUPLICATES, _DOCUMENTS, _PLACES, _READS)

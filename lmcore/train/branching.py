@@ -64,4 +64,5 @@ def learning_rate(train: Train, step: int) -> float:
 def weight_decay(train: Train, step: int) -> float:
     """The weight decay of update number `step`, counted from 1: a straight line over the steps."""
     decay: float = train["weight_decay"]
-    return decay * (1.0 - (1.0 - train["decay_end_ratio"]) * step / train["steps"])
+    left: float = (1.0 - train["decay_end_ratio"]) * step / train["steps"]
+    return decay * (1.0 - left)

@@ -1,7 +1,7 @@
 """One training run as a JSON file: what the parent process hands to torchrun."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lmcore.errors import ConfigError, InputError
@@ -9,6 +9,7 @@ from lmcore.model.config import ModelConfig
 from lmcore.sections import from_section, to_section
 from lmcore.train.config import TrainConfig
 from lmcore.train.durable import write_json
+from lmcore.train.tracking import Tracking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class TrainSpec:
     """Newest checkpoints that stay in out_dir; 0 keeps all. Older ones go once a newer is on the disk."""
     keep_every: int = 0
     """Checkpoints at multiples of so many steps stay whatever keep_last says; 0 spares none."""
+    tracking: Tracking = field(default_factory=Tracking)
+    """Where else the run is followed."""
 
     def __post_init__(self) -> None:
         """Raises ConfigError for counts below 0."""
@@ -48,6 +51,7 @@ class TrainSpec:
             "resume_dir": None if self.resume_dir is None else str(self.resume_dir),
             "keep_last": self.keep_last,
             "keep_every": self.keep_every,
+            "tracking": to_section(self.tracking),
         }
         write_json(path, content)
 
@@ -70,6 +74,7 @@ class TrainSpec:
                 resume_dir=None if resume is None else Path(resume),
                 keep_last=int(content.get("keep_last", 0)),
                 keep_every=int(content.get("keep_every", 0)),
+                tracking=from_section(Tracking, content.get("tracking", {})),
             )
         except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise InputError(

@@ -190,8 +190,8 @@ class Trainer:
             # every process has to take part in every forward, with or without a row of its own
             windows = rows or range(first, first + 1)
             read = np.stack([shards.read(row * length, length + 1) for row in windows])
-            batch = read.astype(np.int64)
-            nats = self._nats(*_tensors(Batch(batch[:, :-1], batch[:, 1:])))
+            batch = torch.from_numpy(read.astype(np.int64))
+            nats = self._nats(batch[:, :-1], batch[:, 1:])
             total += nats.double() if rows else 0.0
         return float(self.world.sum(total)) / (n_windows * length)
 

@@ -120,14 +120,23 @@ class Transformer(nn.Module):
         return nn.functional.linear(features, self.head_weight)
 
     def loss(
-        self, ids: Int[Tensor, "batch seq"], targets: Int[Tensor, "batch seq"]
+        self,
+        ids: Int[Tensor, "batch seq"],
+        targets: Int[Tensor, "batch seq"],
+        positions: Int[Tensor, "#batch seq"] | None = None,
+        mask: Bool[Tensor, "#batch 1 seq seq"] | None = None,
     ) -> Float[Tensor, ""]:
         """Sums the cross-entropy of every target over the batch, in nats (float32).
 
-        The logits are never in memory at once; see lmcore.model.loss.
+        A target below 0 is masked: nothing is to be predicted there, and no logits are computed
+        for it. The logits are never in memory at once; see lmcore.model.loss.
         """
-        features = self.features(ids).flatten(0, 1)
-        return linear_cross_entropy(features, self.head_weight, targets.flatten())
+        features = self.features(ids, positions, mask).flatten(0, 1)
+        targets = targets.flatten()
+        is_target = targets >= 0
+        if not is_target.all():
+            features, targets = features[is_target], targets[is_target]
+        return linear_cross_entropy(features, self.head_weight, targets)
 
     def n_parameters(self, *, non_embedding: bool = False) -> int:
         """Counts parameters; `non_embedding` leaves out the embedding and the head."""

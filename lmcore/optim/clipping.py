@@ -1,7 +1,7 @@
 """Gradient clipping by the norm over all parameters (arXiv:1211.5063)."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,15 @@ from torch import Tensor, nn
 from lmcore.optim.sharded import gather_whole, local_part
 
 _EPS = 1e-6
+
+
+def gradient_norm(gradients: Sequence[Tensor]) -> float:
+    """The norm of all gradients as one vector, over all shards where tensors are sharded."""
+    if not gradients:
+        return 0.0
+    norms = torch._foreach_norm(list(gradients), 2.0)  # noqa: SLF001  # the batched form is named so
+    whole = torch.stack([gather_whole(part) for part in norms])
+    return float(torch.linalg.vector_norm(whole))
 
 
 def clip_gradients(
@@ -25,18 +34,14 @@ def clip_gradients(
     parts, `total` adds a number up over all of them, and `is_counted` is True in one process
     only for each gradient, or part of one, that several hold alike; then every process has to call.
     """
-    held = [p for p in parameters if p.grad is not None]
-    gradients = [p.grad for p in held if p.grad is not None]
-    if total is not None:
-        counted = [local_part(p.grad) for p in held if p.grad is not None and is_counted(p)]
-        norm = math.sqrt(float(total(_sum_of_squares(counted))))
-    elif gradients:
-        norms = torch._foreach_norm(gradients, 2.0)  # noqa: SLF001  # the batched form is named so
-        whole = torch.stack([gather_whole(part) for part in norms])
-        norm = float(torch.linalg.vector_norm(whole))
+    held = [(p, p.grad) for p in parameters if p.grad is not None]
+    gradients = [gradient for _, gradient in held]
+    if total is None:
+        norm = gradient_norm(gradients)
     else:
-        return 0.0
-    if math.isfinite(norm) and norm > max_norm:
+        counted = [local_part(gradient) for p, gradient in held if is_counted(p)]
+        norm = math.sqrt(float(total(_sum_of_squares(counted))))
+    if gradients and math.isfinite(norm) and norm > max_norm:
         torch._foreach_mul_(gradients, max_norm / (norm + _EPS))
     return norm
 

@@ -64,6 +64,20 @@ class Split:
         whole = torch.cat([every[i, : len(share(self._n, size, i))] for i in range(size)])
         return whole.transpose(0, 1).reshape(self.shape).contiguous()
 
+    def blocks(self, first: int, local: Tensor) -> list[tuple[tuple[int, ...], Tensor]]:
+        """Where in the whole the rows of a part from `first` on lie; one block a projection."""
+        mine = share(self._n, self.group.size, self.group.rank)
+        if self.axis == 1:
+            return [((first, mine.start), local)]
+        n, last = len(mine), first + len(local)
+        found: list[tuple[tuple[int, ...], Tensor]] = []
+        for i in range(self.n_parts):
+            begin, end = max(first, i * n), min(last, (i + 1) * n)
+            if begin < end:
+                row = i * self._n + mine.start + begin - i * n
+                found.append(((row, 0), local[begin - first : end - first]))
+        return found
+
     @property
     def _n(self) -> int:
         """What the processes share: rows of a projection, or columns."""
@@ -130,13 +144,12 @@ def scatter_like(whole: Tensor, like: Tensor) -> Tensor:
     return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None)
 
 
-def gather_state(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """The whole of an optimizer's tensor; one of another shape than its parameter is no part."""
-    is_alike = tensor.shape == parameter.shape
-    return gather_whole(tensor, parameter if is_alike else None)
-
-
-def scatter_state(whole: Tensor, tensor: Tensor, parameter: Tensor) -> Tensor:
-    """The reverse: laid out as the tensor that belongs to a parameter."""
-    is_alike = tensor.shape == parameter.shape
-    return scatter_like(whole, parameter if is_alike else tensor)
+def blocks_of(tensor: Tensor) -> list[tuple[tuple[int, ...], Tensor]]:
+    """The rectangles of the whole that this process holds: where each begins, and its numbers."""
+    offsets, local = (0,) * tensor.dim(), tensor
+    if is_sharded(tensor):
+        (chunk,) = tensor.__create_chunk_list__()  # type: ignore[attr-defined]  # DTensor's own
+        offsets, local = tuple(chunk.offsets), local_part(tensor)
+    split = split_of(tensor)
+    found = [(offsets, local)] if split is None else split.blocks(offsets[0], local)
+    return [(begin, block) for begin, block in found if block.numel()]

@@ -1,34 +1,33 @@
 """A model on a mesh: what a trainer asks of the processes that share a run.
 
     parallel = Parallel(model, mesh)       cuts the model in place
-    parallel.build(make_optimizers)        for the parameters that this process updates
-    parallel.backward(ids, targets, scale) nats of the batch; gradients are sums over the batch
+    parallel.updated                       the parameters that this process's optimizers update
+    parallel.begin(n)                      a step of n microbatches, then n times
+    parallel.loss(ids, targets, ...)       nats; their gradient, times `factor`, is the caller's
+    parallel.through_stages(...)           or, with a pipeline, both passes of all of them
+    parallel.finish(nats)                  now gradients are sums over the batch; the batch's nats
     parallel.clip(max_norm)                by the norm over every part of every parameter
     parallel.finish_update()               after the optimizers' steps
-    parallel.weights(), moments(), restore whole tensors by name, whatever the mesh
+    parallel.whole(tensors)                whole tensors by name, whatever the mesh
 
 Everything here is called by all processes in step. With one process nothing is communicated, and
 the model computes what it would without.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor, nn
 
 from lmcore.model.transformer import Transformer
-from lmcore.optim.build import state_tensors
 from lmcore.optim.clipping import clip_gradients
 from lmcore.optim.sharded import (
-    gather_state,
     gather_whole,
     is_sharded,
     local_part,
     mark,
-    scatter_like,
-    scatter_state,
     split_of,
 )
 from lmcore.parallel.buckets import GradientBuckets
@@ -37,12 +36,11 @@ from lmcore.parallel.pipeline import Pipeline
 from lmcore.parallel.stage import Stage, stage_of
 from lmcore.parallel.zero import broadcast_updates, choose_owners
 
-Optimizers = tuple[torch.optim.Optimizer, ...]
 _TIED: Final = "embedding.weight"
 
 
 class Parallel:
-    """The share of one process in a model, its gradients and its optimizers' state.
+    """The share of one process in a model and its gradients.
 
     Raises:
         ConfigError: the mesh cannot cut the model.
@@ -67,27 +65,12 @@ class Parallel:
         self.buckets: GradientBuckets | None = None
         if not self._is_fsdp and mesh.gradients.size > 1:
             self.buckets = GradientBuckets(
-                self.parameters.values(),
-                mesh.gradients,
-                owners=self._owner_of_each(),
+                self.parameters.values(), mesh.gradients, owners=self._owner_of_each()
             )
         self.pipeline: Pipeline | None = None
         if mesh.pipeline.size > 1:
             self.pipeline = Pipeline(self.stage, config.schedule, config.microbatches)
-        self.optimizers: Optimizers = ()
-        self._slots: dict[str, tuple[int, ...]] = {}
-
-    def build(self, make: Callable[[Mapping[str, nn.Parameter]], Optimizers]) -> Optimizers:
-        """Makes the optimizers of the parameters that this process updates."""
-        blank = {
-            name: nn.Parameter(torch.empty(shape, device="meta"))
-            for name, shape in self.shapes.items()
-        }
-        if self.mesh.size > 1:
-            found = state_tensors(make(blank), blank)
-            self._slots = {name: tuple(tensor.shape) for name, tensor in found.items()}
-        self.optimizers = make(self.updated)
-        return self.optimizers
+        self._n_left = 0
 
     @property
     def updated(self) -> dict[str, nn.Parameter]:
@@ -97,28 +80,69 @@ class Parallel:
             name: p for name, p in self.parameters.items() if self._owners.get(name, rank) == rank
         }
 
-    def backward(
-        self, ids: Int64[Tensor, "rows seq"], targets: Int64[Tensor, "rows seq"], scale: float
-    ) -> float:
-        """Adds the gradient of scale x (nats of all rows of all processes); returns the nats."""
-        ids, targets = ids.to(self.mesh.device), targets.to(self.mesh.device)
-        if self.pipeline is not None:
-            nats = self._through_stages(ids, targets, scale)
-        else:
-            nats = self.stage.loss(ids, targets)
-            # FSDP averages gradients over processes; what is wanted is their sum
-            factor = self.mesh.gradients.size if self._is_fsdp else 1
-            torch.autograd.backward(nats * (scale * factor))
-        self._finish_gradients()
-        return float(self.mesh.world.sum(self._own(nats.detach())))
+    @property
+    def factor(self) -> int:
+        """What the nats of `loss` are multiplied with: FSDP averages, and the sum is wanted."""
+        return self.mesh.gradients.size if self._is_fsdp else 1
 
-    @torch.no_grad()
-    def nats(self, ids: Int64[Tensor, "rows seq"], targets: Int64[Tensor, "rows seq"]) -> Tensor:
-        """This process's part of the nats of its rows: summed over all processes, each counts once."""
-        ids, targets = ids.to(self.mesh.device), targets.to(self.mesh.device)
+    def begin(self, n_microbatches: int) -> None:
+        """Says how many losses the gradient of this step is of: it is sent with the last one's."""
+        self._n_left = n_microbatches
+        if self.buckets is not None:
+            self.buckets.is_open = n_microbatches == 1
+
+    def loss(
+        self,
+        ids: Int64[Tensor, "rows seq"],
+        targets: Int64[Tensor, "rows seq"],
+        positions: Int64[Tensor, "rows seq"] | None = None,
+        mask: Bool[Tensor, "rows 1 seq seq"] | None = None,
+    ) -> Tensor:
+        """The nats of rows that this process computes; `own` counts each of them once.
+
+        Through a pipeline they have no gradient: that is `through_stages`.
+        """
+        batch = self._here(ids, targets, positions, mask)
         if self.pipeline is not None:
-            return self._own(self.pipeline.step(ids, targets))
-        return self._own(self.stage.loss(ids, targets))
+            with torch.no_grad():
+                return self.pipeline.step(*batch)
+        if torch.is_grad_enabled():
+            self._n_left -= 1
+            if self.buckets is not None:
+                self.buckets.is_open = self._n_left <= 0
+        return self.stage.loss(*batch)
+
+    def through_stages(
+        self,
+        ids: Int64[Tensor, "rows seq"],
+        targets: Int64[Tensor, "rows seq"],
+        positions: Int64[Tensor, "rows seq"] | None = None,
+        mask: Bool[Tensor, "rows 1 seq seq"] | None = None,
+        *,
+        scale: float,
+    ) -> Tensor:
+        """Forward and backward of all microbatches of a pipeline; the nats of the last stage."""
+        assert self.pipeline is not None
+        buckets = self.buckets
+        if buckets is not None:
+            buckets.is_open = False
+
+        def open_buckets() -> None:
+            if buckets is not None:
+                buckets.is_open = True
+
+        batch = self._here(ids, targets, positions, mask)
+        return self.pipeline.step(*batch, scale=scale, before_last=open_buckets)
+
+    def finish(self, nats: Tensor) -> float:
+        """Makes every gradient the sum over all rows of all processes; returns their nats."""
+        self._finish_gradients()
+        return float(self.mesh.world.sum(self.own(nats.detach())))
+
+    def own(self, nats: Tensor) -> Tensor:
+        """The nats, or 0 where another process of the same rows and positions counts them."""
+        is_counted = self.mesh.is_last_stage and self.mesh.tensor.rank == 0
+        return nats if is_counted else torch.zeros_like(nats)
 
     def clip(self, max_norm: float) -> float:
         """Clips the gradients by their norm over all processes, and returns it."""
@@ -133,51 +157,45 @@ class Parallel:
         if self._owners:
             broadcast_updates(self._owner_of_each(), self.mesh.gradients)
 
-    def weights(self) -> dict[str, Tensor]:
-        """The whole parameters by name, in every process."""
+    def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The whole tensors of all parameters in every process, from what each holds by name.
+
+        Tensors are laid out as the parameters of their names are.
+        """
         whole = {}
         for name, shape in self.shapes.items():
-            held = None
-            if self._holds(name):
-                parameter = self.parameters[name]
-                held = gather_whole(parameter.detach(), parameter)
-            whole[name] = self._send_to_all(held, name, shape, owner=None)
+            held = torch.empty(0)
+            if self._stage_of(name) == self.mesh.pipeline.rank:
+                held = gather_whole(tensors[name].detach(), self.parameters[name])
+            if self.mesh.pipeline.size > 1:
+                if self._stage_of(name) != self.mesh.pipeline.rank:
+                    held = torch.empty(shape, device=self.mesh.device)
+                held = self.mesh.pipeline.copy_from(held.contiguous(), self._stage_of(name))
+            whole[name] = held
         return whole
 
-    def moments(self) -> dict[str, Tensor]:
-        """The optimizers' whole state as "<slot>.<name>", in every process."""
-        found = state_tensors(self.optimizers, self.updated)
-        if self.mesh.size == 1:
-            return {name: tensor.detach() for name, tensor in found.items()}
-        whole = {}
-        for slot, shape in self._slots.items():
-            name = slot.partition(".")[2]
-            held = None
-            if slot in found and self._holds(name):
-                held = gather_state(found[slot].detach(), self.parameters[name])
-            whole[slot] = self._send_to_all(held, name, shape, owner=self._owners.get(name))
-        return whole
+    def mark_alike(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Says of tensors that belong to parameters ("<what>.<name>") how they lie in the whole.
 
-    @torch.no_grad()
-    def restore(self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]) -> None:
-        """Takes this process's part of whole parameters and state."""
-        for name, parameter in self.parameters.items():
-            parameter.copy_(scatter_like(weights[name].to(self.mesh.device), parameter))
-        for slot, tensor in state_tensors(self.optimizers, self.updated).items():
-            parameter = self.parameters[slot.partition(".")[2]]
-            tensor.copy_(scatter_state(moments[slot].to(self.mesh.device), tensor, parameter))
+        A tensor of another shape than its parameter's part is a whole.
+        """
+        if self.mesh.tensor.size > 1:
+            for path, tensor in tensors.items():
+                parameter = self._parameter_of(path)
+                split = split_of(parameter)
+                if split is not None and tensor.shape == parameter.shape:
+                    mark(tensor, split)
+        return tensors
 
-    def _through_stages(self, ids: Tensor, targets: Tensor, scale: float) -> Tensor:
-        assert self.pipeline is not None
-        buckets = self.buckets
-        if buckets is None:
-            return self.pipeline.step(ids, targets, scale=scale)
-        buckets.is_open = False
+    def _parameter_of(self, path: str) -> nn.Parameter:
+        rest = path
+        while rest not in self.parameters:
+            rest = rest.partition(".")[2]
+            assert rest, f"{path} belongs to no parameter"
+        return self.parameters[rest]
 
-        def open_buckets() -> None:
-            buckets.is_open = True
-
-        return self.pipeline.step(ids, targets, scale=scale, before_last=open_buckets)
+    def _here(self, *batch: Tensor | None) -> tuple[Any, ...]:  # tensors, or None as it came
+        return tuple(None if tensor is None else tensor.to(self.mesh.device) for tensor in batch)
 
     @torch.no_grad()
     def _finish_gradients(self) -> None:
@@ -191,9 +209,8 @@ class Parallel:
         ]
         if parts and self.mesh.tensor.size > 1:
             flat = self.mesh.tensor.sum(torch.cat([part.flatten() for part in parts]))
-            for part, total in zip(
-                parts, torch.split(flat, [p.numel() for p in parts]), strict=True
-            ):
+            sizes = [p.numel() for p in parts]
+            for part, total in zip(parts, torch.split(flat, sizes), strict=True):
                 part.copy_(total.view_as(part))
         tied = self.parameters.get(_TIED)
         if self._is_split_pair and tied is not None and tied.grad is not None:
@@ -208,11 +225,6 @@ class Parallel:
         is_of_heads = ".query_norm." in name or ".key_norm." in name
         is_gain = len(self.shapes[name]) == 1
         return is_of_heads or (is_gain and self.mesh.config.sequence_parallel)
-
-    def _own(self, nats: Tensor) -> Tensor:
-        """The nats, or 0 where another process of the same rows and positions counts them."""
-        is_counted = self.mesh.is_last_stage and self.mesh.tensor.rank == 0
-        return nats if is_counted else torch.zeros_like(nats)
 
     def _total(self, value: Tensor) -> Tensor:
         return self.mesh.world.sum(value.to(self.mesh.device))
@@ -229,16 +241,11 @@ class Parallel:
 
     def _choose_owners(self) -> dict[str, int]:
         """The owner of every parameter within its stage's processes of the same weights."""
-        n_layers, mesh = self.stage.model.config.n_layers, self.mesh
         owners: dict[str, int] = {}
-        for stage in range(mesh.pipeline.size):
-            names = [
-                name
-                for name in self.shapes
-                if stage_of(name, n_layers, mesh.pipeline.size) == stage
-            ]
+        for stage in range(self.mesh.pipeline.size):
+            names = [name for name in self.shapes if self._stage_of(name) == stage]
             sizes = [torch.Size(self.shapes[name]).numel() for name in names]
-            chosen = choose_owners(sizes, mesh.gradients.size)
+            chosen = choose_owners(sizes, self.mesh.gradients.size)
             owners |= dict(zip(names, chosen, strict=True))
         return owners
 
@@ -249,22 +256,6 @@ class Parallel:
 
     def _stage_of(self, name: str) -> int:
         return stage_of(name, self.stage.model.config.n_layers, self.mesh.pipeline.size)
-
-    def _holds(self, name: str) -> bool:
-        return self._stage_of(name) == self.mesh.pipeline.rank
-
-    def _send_to_all(
-        self, held: Tensor | None, name: str, shape: tuple[int, ...], *, owner: int | None
-    ) -> Tensor:
-        """A whole tensor from the stage and owner that have it."""
-        mesh = self.mesh
-        if held is None:
-            held = torch.empty(shape, device=mesh.device)
-        if owner is not None and self._holds(name):
-            held = mesh.gradients.copy_from(held.contiguous(), owner)
-        if mesh.pipeline.size > 1:
-            held = mesh.pipeline.copy_from(held.contiguous(), self._stage_of(name))
-        return held
 
 
 def _shard_fully(stage: Stage) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from lmcore.optim.sharded import share
-from lmcore.parallel.stage import Stage
+from lmcore.parallel.stage import Rows, Stage
 
 FORWARD, BACKWARD = "forward", "backward"
 Action = tuple[str, int]
@@ -53,6 +53,8 @@ class Pipeline:
         self,
         ids: Int64[Tensor, "rows seq"],
         targets: Int64[Tensor, "rows seq"],
+        positions: Int64[Tensor, "rows seq"] | None = None,
+        mask: Bool[Tensor, "rows 1 seq seq"] | None = None,
         *,
         scale: float | None = None,
         before_last: Callable[[], None] = lambda: None,
@@ -63,20 +65,20 @@ class Pipeline:
         is no backward pass. `before_last` is called before the last backward pass.
         """
         group, n = self.stage.mesh.pipeline, min(self.n_microbatches, len(ids))
-        ids, targets, positions = self.stage.cut(ids, targets)
-        rows = [share(len(ids), n, i) for i in range(n)]
+        every = self.stage.cut(ids, targets, positions, mask)
+        shares = [share(len(ids), n, i) for i in range(n)]
+        rows = [every[slice(one.start, one.stop)] for one in shares]
         actions = order_of(self.schedule, group.rank, group.size, n)
         if scale is None:
             actions = [action for action in actions if action[0] == FORWARD]
         total = torch.zeros((), device=ids.device)
         held: dict[int, tuple[Tensor, Tensor]] = {}
-        came = self._exchange(None, self._expect(actions[0], rows, positions))
+        came = self._exchange(None, self._expect(actions[0], rows))
         for k, (kind, i) in enumerate(actions):
-            mine = slice(rows[i].start, rows[i].stop)
             if kind == FORWARD:
-                entered, left = self._forward(ids[mine] if came is None else came, positions, scale)
+                entered, left = self._forward(came, rows[i], scale)
                 if self._after is None:
-                    left = self.stage.nats(left, targets[mine])
+                    left = self.stage.nats(left, rows[i].targets)
                     total += left.detach()
                 if scale is not None:
                     held[i] = (entered, left)
@@ -92,18 +94,19 @@ class Pipeline:
                 to = self._before
                 outgoing = None if to is None or gradient is None else (gradient, to)
             following = actions[k + 1] if k + 1 < len(actions) else None
-            came = self._exchange(outgoing, self._expect(following, rows, positions))
+            came = self._exchange(outgoing, self._expect(following, rows))
         self._finish_sending()
         return total
 
-    def _forward(self, x: Tensor, positions: Tensor, scale: float | None) -> tuple[Tensor, Tensor]:
-        if self._before is not None and scale is not None:
+    def _forward(
+        self, came: Tensor | None, rows: Rows, scale: float | None
+    ) -> tuple[Tensor, Tensor]:
+        x = rows.ids if came is None else came
+        if came is not None and scale is not None:
             x.requires_grad_()
-        return x, self.stage.advance(x, positions)
+        return x, self.stage.advance(x, rows)
 
-    def _expect(
-        self, action: Action | None, rows: Sequence[range], positions: Tensor
-    ) -> tuple[Tensor, int] | None:
+    def _expect(self, action: Action | None, rows: Sequence[Rows]) -> tuple[Tensor, int] | None:
         """Where an action's input is to be received, and from whom; None where it has none."""
         if action is None:
             return None
@@ -111,8 +114,8 @@ class Pipeline:
         source = self._before if kind == FORWARD else self._after
         if source is None:
             return None
-        shape = self.stage.shape_between(len(rows[i]), len(positions))
-        return torch.empty(shape, device=positions.device), source
+        shape = self.stage.shape_between(*rows[i].ids.shape)
+        return torch.empty(shape, device=rows[i].ids.device), source
 
     def _exchange(
         self, outgoing: tuple[Tensor, int] | None, incoming: tuple[Tensor, int] | None

@@ -1,9 +1,10 @@
 """The part of a model that one process computes, and the part of a batch that it sees."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Complex64, Float, Int64
 from torch import Tensor, nn
 
 from lmcore.model.loss import linear_cross_entropy
@@ -20,6 +21,25 @@ from lmcore.parallel.tensor import (
 
 NO_TARGET = -1
 """Target of a position at which nothing is predicted; any number below 0 says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a process sees of the rows of a batch: its positions of them."""
+
+    ids: Int64[Tensor, "rows part"]
+    targets: Int64[Tensor, "rows part"]
+    turn: Complex64[Tensor, "#rows part half"]
+    mask: Bool[Tensor, "rows 1 part part"] | None
+
+    def __getitem__(self, rows: slice) -> "Rows":
+        """Some of the rows."""
+        return Rows(
+            self.ids[rows],
+            self.targets[rows],
+            self.turn if len(self.turn) == 1 else self.turn[rows],
+            None if self.mask is None else self.mask[rows],
+        )
 
 
 class Stage(nn.Module):
@@ -46,20 +66,22 @@ class Stage(nn.Module):
         self.vocabulary = head if isinstance(head, VocabularyParallel) else None
 
     def loss(
-        self, ids: Int64[Tensor, "rows seq"], targets: Int64[Tensor, "rows seq"]
+        self,
+        ids: Int64[Tensor, "rows seq"],
+        targets: Int64[Tensor, "rows seq"],
+        positions: Int64[Tensor, "rows seq"] | None = None,
+        mask: Bool[Tensor, "rows 1 seq seq"] | None = None,
     ) -> Float[Tensor, ""]:
         """Sums nats over the rows, and over this process's positions of them.
 
         Where a target is below 0 nothing is predicted.
         """
-        if self.is_whole and bool((targets >= 0).all()):
-            return self.model.loss(ids, targets)
-        ids, targets, positions = self.cut(ids, targets)
-        return self.nats(self.advance(ids, positions), targets)
+        if self.is_whole:
+            return self.model.loss(ids, targets, positions, mask)
+        rows = self.cut(ids, targets, positions, mask)
+        return self.nats(self.advance(rows.ids, rows), rows.targets)
 
-    def advance(
-        self, x: Tensor, positions: Int64[Tensor, " part"]
-    ) -> Float[Tensor, "rows part d_model"]:
+    def advance(self, x: Tensor, rows: Rows) -> Float[Tensor, "rows part d_model"]:
         """This stage's layers, of token ids in the first stage and of activations in the others.
 
         No `forward`: FSDP, whose hooks are on `loss`, would gather the weights once more.
@@ -67,9 +89,8 @@ class Stage(nn.Module):
         model = self.model
         if self.mesh.is_first_stage:
             x = model.embedding(x)
-        turn = torch.view_as_complex(model.rotation)[positions][None]
         for layer in self.layers:
-            x = model.blocks[layer](x, turn)
+            x = model.blocks[layer](x, rows.turn, rows.mask)
         return x
 
     def nats(
@@ -79,10 +100,10 @@ class Stage(nn.Module):
         features = self.model.norm(x)
         if self.vocabulary is not None:
             features = self.within.enter(features)
+        features, targets = features.flatten(0, 1), targets.flatten()
         is_target = targets >= 0
         if not bool(is_target.all()):
-            features, targets = features[is_target][None], targets[is_target]
-        features, targets = features.flatten(0, 1), targets.flatten()
+            features, targets = features[is_target], targets[is_target]
         if self.vocabulary is not None:
             return vocabulary_cross_entropy(features, self.vocabulary, targets)
         return linear_cross_entropy(features, self.model.head_weight, targets)
@@ -93,18 +114,29 @@ class Stage(nn.Module):
         return share(len(self.model.blocks), self.mesh.pipeline.size, self.mesh.pipeline.rank)
 
     def cut(
-        self, ids: Int64[Tensor, "rows seq"], targets: Int64[Tensor, "rows seq"]
-    ) -> tuple[Int64[Tensor, "rows part"], Int64[Tensor, "rows part"], Int64[Tensor, " part"]]:
+        self,
+        ids: Int64[Tensor, "rows seq"],
+        targets: Int64[Tensor, "rows seq"],
+        positions: Int64[Tensor, "rows seq"] | None = None,
+        mask: Bool[Tensor, "rows 1 seq seq"] | None = None,
+    ) -> Rows:
         """This process's positions of each sequence, which are padded where they do not divide.
 
         The padding stands at the end, where no token sees it.
         """
         n_tokens = ids.shape[1]
         padding = -n_tokens % self._multiple
+        here = positions_of(n_tokens + padding, self.mesh.context).to(ids.device)
+        if positions is None:
+            positions = here[None]
+        else:
+            # the configuration has refused the ring, and evaluation packs nothing
+            assert self.mesh.context.size == 1
+            assert not padding
         ids = nn.functional.pad(ids, (0, padding))
         targets = nn.functional.pad(targets, (0, padding), value=NO_TARGET)
-        positions = positions_of(n_tokens + padding, self.mesh.context).to(ids.device)
-        return ids[:, positions], targets[:, positions], positions
+        turn = torch.view_as_complex(self.model.rotation)[positions]
+        return Rows(ids[:, here], targets[:, here], turn, mask)
 
     def shape_between(self, n_rows: int, n_positions: int) -> tuple[int, int, int]:
         """Shape of the activations that go from stage to stage."""

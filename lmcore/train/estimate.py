@@ -10,6 +10,7 @@ Plain arithmetic, without torch: a plan can ask. Memory of one process is the su
                                         twice (2 d), gate, up, silu(gate) and their product
                                         (4 d_ff)
     the widest layer's gradients        2 d + 5 d_ff numbers per token, while backward passes it
+    masks of packed documents           per token and layer a window's length of numbers
     the head                            features, their gradient, a chunk of logits, and three
                                         copies of the gradient of the [vocab, d] matrix
 
@@ -31,7 +32,7 @@ _PROCESS_BYTES = 300 * 2**20
 _CHUNK_BYTES = 1 << 24
 """As in lmcore.model.loss."""
 
-_STEP_SHARE = 0.7
+STEP_SHARE = 0.7
 """Share of a matrix product's rate that a whole step reaches (measured 0.66 to 0.75)."""
 
 _MEMINFO = Path("/proc/meminfo")
@@ -60,6 +61,8 @@ def estimate_memory(model: ModelConfig, vocab_size: int, train: TrainConfig) -> 
     tokens = train.batch_size * model.context_length
     product = 2 if train.precision == "bfloat16" else 4
     kept = model.n_layers * (4 * (5 * d) + product * (6 * d + 4 * d_ff))
+    if train.data.packing != "none":
+        kept += model.n_layers * product * model.context_length
     widest = 4 * 2 * d + product * 5 * d_ff
     chunk = min(_CHUNK_BYTES, 4 * tokens // size * vocab_size)
     return MemoryEstimate(
@@ -78,7 +81,7 @@ def estimate_flops(model: ModelConfig, vocab_size: int, train: TrainConfig) -> i
 
 def estimate_seconds(flops: int, flops_per_second: float) -> float:
     """Returns the time of a run whose processes multiply matrices at this rate together."""
-    return flops / (_STEP_SHARE * flops_per_second)
+    return flops / (STEP_SHARE * flops_per_second)
 
 
 def refuse_unless_it_fits(estimate: MemoryEstimate, available_bytes: int) -> None:

@@ -315,16 +315,26 @@ def masked_batch(n_rows=8, n_tokens=16):
 def gradients_on(fields, rank, size, batch, scale):
     mesh = Mesh(ParallelConfig(**fields), rank=rank, size=size)
     parallel = Parallel(Transformer(CONFIG, 37, seed=3), mesh)
-    parallel.build(lambda p: (torch.optim.SGD(list(p.values()), lr=1.0),) if p else ())
-    before = {name: tensor.clone() for name, tensor in parallel.weights().items()}
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1)), *parallel.updated.values()], lr=1.0)
+    before = {name: p.clone() for name, p in parallel.whole(parallel.parameters).items()}
     n = len(batch[0]) // mesh.data_size
     rows = slice(mesh.data_rank * n, (mesh.data_rank + 1) * n)
-    nats = parallel.backward(batch[0][rows], batch[1][rows], scale)
+    ids, targets = batch[0][rows], batch[1][rows]
+    if parallel.pipeline is not None:
+        nats = parallel.through_stages(ids, targets, scale=scale)
+    else:
+        parallel.begin(2)
+        half = len(ids) // 2
+        nats = torch.zeros(())
+        for part in (slice(half), slice(half, None)):
+            loss = parallel.loss(ids[part], targets[part])
+            (loss * (scale * parallel.factor)).backward()
+            nats += loss.detach()
+    nats = parallel.finish(nats)
     norm = parallel.clip(1e9)
-    for optimizer in parallel.optimizers:
-        optimizer.step()
+    optimizer.step()
     parallel.finish_update()
-    after = parallel.weights()
+    after = parallel.whole(parallel.parameters)
     return nats, norm, {name: before[name] - after[name] for name in before}, parallel
 
 
@@ -379,7 +389,8 @@ def check_short_sequences_are_padded(rank, size):
     for fields in MESHES[size]:
         mesh = Mesh(ParallelConfig(**fields), rank=rank, size=size)
         parallel = Parallel(Transformer(CONFIG, 37, seed=3), mesh)
-        nats = parallel.nats(ids, targets)
+        with torch.no_grad():
+            nats = parallel.own(parallel.loss(ids, targets))
         nats = nats if mesh.data_rank == 0 else torch.zeros_like(nats)
         dist.all_reduce(nats)
         assert abs(nats.item() - expected) < 1e-5 * expected, fields

@@ -77,6 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     from flows import recipe as recipes
     from flows.dialing import derivation, settle
+    from tasks.forecast import forecast
     from tasks.opening import plan_steps
     from tasks.planning import plan
 
@@ -87,6 +88,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     steps = plan_steps(store, sections, arguments.until, remember=False)
     planned = plan(store, steps)
     _print_lines(tables.planning(planned, _width()))
+    _print_lines(forecast(store, steps, planned))
     return 0
 
 

@@ -8,10 +8,11 @@ rest, so that every token is a target once an epoch; `whole` keeps the first win
 Pieces go into windows by best fit decreasing (Johnson et al. 1974; for language models Ding et al. 2024,
 arXiv 2404.10830): the longest first, each into the fullest window that still takes it. Pieces of one length are
 placed at once: a window with space s takes s // length of them, so the work grows with the lengths that differ
-and not with the documents: 1.0 s for a million documents, 17 bytes of memory for each piece.
+more than with the documents: 0.15 s for a million pieces, and 40 bytes of memory for each of them.
 
-nanochat's best fit crops where nothing fits and discards about 35% of its tokens; `split` discards none, and what
-it pays instead is padding: 0.0 to 2% at the end of windows.
+nanochat's best fit crops where nothing fits and discards about 35% of its tokens; `split` discards none, and pays
+in padding at the end of windows: 0.004% for 120,000 documents of 400 tokens in the middle, 0.4% for the 170 of a
+test crawl. `whole` discards 33% of those 120,000 in windows of 1,024 tokens, and 71% in windows of 256.
 """
 
 from bisect import bisect_left, insort

@@ -9,9 +9,10 @@ of a run is its step, and any number of processes that share a batch read the sa
 
 With the defaults there is one source, the windows lie end to end and a row is that of `read_batch`.
 
-Cost: shards are memory-mapped, so a run reads shards larger than memory; a source keeps 24 bytes for each packed
-piece and 8 for each window sorted by a curriculum. Packing finds documents in one pass over the tokens at the start:
-0.4 s for a hundred million.
+Cost: shards are memory-mapped, so a run reads shards larger than memory; a source keeps 40 bytes for each packed
+piece and 8 for each window sorted by a curriculum. Packing finds documents in one pass over the tokens at the start,
+2.8 billion a second from memory. A row of 256 tokens takes 12 microseconds, a packed one 16, and 1.7 to 6 more
+where there are 2 to 20 sources.
 """
 
 from collections.abc import Iterator, Sequence

@@ -9,9 +9,10 @@ from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.config import TokensConfig
 from lmcore.tokens.shards import encode_to_shards
-from tasks.forecast import forecast
+from tasks.forecast import forecast, own_ratio
 from tasks.graph import Sources, journey
 from tasks.planning import Planned
+from warehouse.parquet import write_rows
 from warehouse.store import Store
 
 KEY = "0" * 64
@@ -53,3 +54,27 @@ def test_run_that_would_read_too_often_is_said_to_be_refused(store):
     (refused,) = said(store, "pretrain.data.max_epochs=2", "pretrain.steps=6000")
     assert "pretrain would be refused: found that the training split would be read" in refused
     assert "expected at most data.max_epochs = 2" in refused
+
+
+@pytest.mark.parametrize(("is_interior", "n_said"), [(True, 1), (False, 0)])
+def test_ratio_of_the_recipes_own_sweep_is_offered_to_the_dial(tmp_path, is_interior, n_said):
+    store = Store(tmp_path)
+    optima = [
+        {
+            "budget_flops": budget,
+            "n_params": 1e5,
+            "n_tokens": n_tokens,
+            "loss": 3.0,
+            "is_interior": inside,
+        }
+        for budget, n_tokens, inside in ((1e11, 3e5, True), (4e11, 9e5, True), (9e11, 5e6, False))
+    ]
+    rows = [row for row in optima if is_interior or not row["is_interior"]]
+    write_rows(store.path_of("scaling", KEY) / "scaling_optima.parquet", "scaling_optima", rows)
+    steps = journey(recipes.load("smoke").sections(), Sources())
+    cached = [Planned(step.name, "cached", "", KEY) for step in steps]
+    found = list(own_ratio(store, steps, cached))
+    assert len(found) == n_said
+    for sentence in found:
+        assert sentence.startswith("the sweep's optimum at 4e+11 FLOPs is 9.0 tokens a parameter")
+    assert list(own_ratio(store, steps, [Planned("scaling", "run", "", KEY)])) == []

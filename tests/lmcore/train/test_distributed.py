@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import os
 import resource
@@ -49,19 +50,39 @@ def test_two_processes_and_one_reach_the_same_losses_whoever_resumes(
     assert losses(two_after_one) == pytest.approx(losses(one), abs=1e-5)
 
 
-@pytest.mark.timeout(240)
-def test_two_processes_resumed_make_the_bytes_of_a_run_never_stopped(make_spec, tmp_path):
-    whole = make_spec("whole", world_size=2)
+@pytest.mark.timeout(400)
+def test_two_processes_killed_in_a_checkpoint_end_in_the_bytes_of_a_run_never_stopped(
+    make_spec, tmp_path
+):
+    make_spec = functools.partial(make_spec, steps=60, world_size=2)
+    whole = make_spec("whole", checkpoint_every=60)
     run_processes(whole, tmp_path / "whole.json")
-    one = make_spec("one")
+    one = make_spec("one", world_size=1)
     run(one)
     assert losses(whole) == pytest.approx(losses(one), abs=1e-5)
-    resumed = make_spec("resumed", world_size=2, resume_dir=checkpoint_dir(whole.out_dir, 6))
+
+    killed = make_spec("killed", checkpoint_every=2)
+    killed.write(tmp_path / "killed.json")
+    line = command(tmp_path / "killed.json", 2)
+    with subprocess.Popen(line, env=os.environ | environment(1)) as process:
+        wait_for_latest(killed, process)
+        while not list((killed.out_dir / "checkpoints").glob(".step-*.partial/*")):
+            assert process.poll() is None
+        process.kill()  # and its two processes with it: they die with their parent
+    last = newest(killed.out_dir)
+    assert last is not None
+    assert 2 <= verify(last)["step"] < 60
+    resumed = dataclasses.replace(killed, train=whole.train, resume_dir=last)
     run_processes(resumed, tmp_path / "resumed.json")
     for name in ("model.safetensors", "metrics.parquet"):
         file = f"final/{name}"
         assert (resumed.out_dir / file).read_bytes() == (whole.out_dir / file).read_bytes()
-    assert verify(checkpoint_dir(whole.out_dir, 12))["step"] == 12
+
+
+def wait_for_latest(spec, process):
+    while not (spec.out_dir / "checkpoints" / "latest").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
 
 
 @pytest.mark.timeout(400)
@@ -93,13 +114,13 @@ def test_process_that_cannot_write_its_shard_stops_all_and_leaves_the_last_whole
 ):
     spec = make_spec(world_size=2, steps=100_000, checkpoint_every=20)
     spec.write(tmp_path / "spec.json")
-    with subprocess.Popen(command(tmp_path / "spec.json", 2), env=os.environ | environment(1)) as p:
-        while not (spec.out_dir / "checkpoints" / "latest").exists():
-            assert p.poll() is None
-            time.sleep(0.02)
+    with subprocess.Popen(
+        command(tmp_path / "spec.json", 2), env=os.environ | environment(1)
+    ) as process:
+        wait_for_latest(spec, process)
         second = next(
             child
-            for child in psutil.Process(p.pid).children()
+            for child in psutil.Process(process.pid).children()
             if child.environ().get("RANK") == "1"
         )
         resource.prlimit(second.pid, resource.RLIMIT_FSIZE, (1 << 10, 1 << 10))

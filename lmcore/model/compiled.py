@@ -52,6 +52,11 @@ def array(tensor: Tensor) -> np.ndarray:
     return found
 
 
+def pairs(tensor: Tensor) -> np.ndarray:
+    """The tensor's memory as pairs of neighbours: uint32 of bfloat16, uint64 of float32."""
+    return array(tensor).view(np.uint32 if tensor.dtype == torch.bfloat16 else np.uint64)
+
+
 @functools.cache
 def kernels() -> Any:  # modules of compiled functions, which keep no types
     """The kernels; loading them takes a second, compiling them once after installation ten."""
@@ -71,13 +76,13 @@ def share(
     """
     n_threads = max(1, min(torch.get_num_threads(), n_numbers // _LEAST_NUMBERS))
     bounds = [n_rows * k // n_threads // multiple * multiple for k in range(n_threads)]
-    pairs = list(pairwise([*bounds, n_rows]))
+    shares = list(pairwise([*bounds, n_rows]))
     rest = [
         _pool(os.getpid(), n_threads - 1).submit(work, first, last, *arguments)
-        for first, last in pairs[1:]
+        for first, last in shares[1:]
         if first < last
     ]
-    work(*pairs[0], *arguments)
+    work(*shares[0], *arguments)
     for future in rest:
         future.result()
 

@@ -180,7 +180,7 @@ class _WeightGradient:
         elif self._is_empty:
             self._sum.copy_(d_logits.T @ x)
         else:
-            self._sum += d_logits.T @ x
+            self._sum = add_residual(self._sum, d_logits.T @ x)
         self._is_empty = False
 
     @property

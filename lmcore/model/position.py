@@ -48,8 +48,9 @@ def rotate_heads(
 ) -> tuple[Heads, Heads, Heads]:
     """Queries and keys turned as `rotate` does, and values as they are, each head by head."""
     if compiled.fits(qkv) and turn.device.type == "cpu":
-        apply: Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]] = _RotateHeads.apply
-        return apply(qkv, torch.view_as_real(turn).contiguous())
+        apply: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+        apply = _RotateHeads.apply
+        return apply(qkv, turn.real.contiguous(), turn.imag.contiguous())
     q, k = rotate(qkv[:, :, :2], turn).transpose(1, 3).unbind(2)
     return q, k, qkv[:, :, 2].transpose(1, 2)
 
@@ -59,38 +60,41 @@ class _RotateHeads(torch.autograd.Function):
     def forward(
         ctx: Any,  # autograd's context has no public type
         qkv: Tensor,
-        turn: Tensor,
+        cos: Tensor,
+        sin: Tensor,
     ) -> tuple[Tensor, ...]:
         batch, seq, _, n_heads, head_dim = qkv.shape
         heads = qkv.new_empty(3, batch, n_heads, seq, head_dim)
         compiled.share(
             compiled.kernels().rotate_heads,
             batch * seq,
-            compiled.array(qkv).reshape(batch * seq, 3, n_heads, head_dim),
-            turn.numpy(),
-            compiled.array(heads),
+            compiled.pairs(qkv).reshape(batch * seq, 3, n_heads, head_dim // 2),
+            cos.numpy(),
+            sin.numpy(),
+            compiled.pairs(heads),
             n_numbers=heads.numel(),
         )
-        ctx.save_for_backward(turn)
+        ctx.save_for_backward(cos, sin)
         return heads[0], heads[1], heads[2]
 
     @staticmethod
     def backward(
         ctx: Any,  # autograd's context has no public type
         *d_heads: Tensor,
-    ) -> tuple[Tensor, None]:
-        (turn,) = ctx.saved_tensors
+    ) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
         batch, n_heads, seq, head_dim = d_heads[0].shape
         d_qkv = d_heads[0].new_empty(batch, seq, 3, n_heads, head_dim)
         compiled.share(
             compiled.kernels().rotate_heads_backward,
             batch * seq,
-            *map(compiled.array, d_heads),
-            turn.numpy(),
-            compiled.array(d_qkv).reshape(batch * seq, 3, n_heads, head_dim),
+            *map(compiled.pairs, d_heads),
+            cos.numpy(),
+            sin.numpy(),
+            compiled.pairs(d_qkv).reshape(batch * seq, 3, n_heads, head_dim // 2),
             n_numbers=d_qkv.numel(),
         )
-        return d_qkv, None
+        return d_qkv, None, None
 
 
 def rotate_reference(

@@ -38,6 +38,15 @@ def _instruction(generator: Callable[..., Signature]) -> Callable[..., float]:
     return compiled
 
 
+def _rounded(builder: Any, value: Any) -> Any:
+    """Write the instructions that round a float32 to bfloat16, in the upper half of the word."""
+    bits = builder.bitcast(value, _WORD)
+    last = builder.and_(builder.lshr(bits, ir.Constant(_WORD, 16)), ir.Constant(_WORD, 1))
+    rounded = builder.add(bits, builder.add(last, ir.Constant(_WORD, 0x7FFF)))
+    is_nan = builder.fcmp_unordered("uno", value, value)
+    return builder.select(is_nan, ir.Constant(_WORD, 0x7FC00000), rounded)
+
+
 @_instruction
 def widen(typing_context: Any, element: Any) -> Signature:
     """Return an element as a float32."""
@@ -58,15 +67,59 @@ def narrow(typing_context: Any, value: Any, like: Any) -> Signature:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if like == types.float32:
             return arguments[0]
-        bits = builder.bitcast(arguments[0], _WORD)
-        sixteen = ir.Constant(_WORD, 16)
-        is_odd = builder.and_(builder.lshr(bits, sixteen), ir.Constant(_WORD, 1))
-        rounded = builder.add(bits, builder.add(is_odd, ir.Constant(_WORD, 0x7FFF)))
-        is_nan = builder.fcmp_unordered("uno", arguments[0], arguments[0])
-        kept = builder.select(is_nan, ir.Constant(_WORD, 0x7FC00000), rounded)
-        return builder.trunc(builder.lshr(kept, sixteen), _HALF)
+        word = _rounded(builder, arguments[0])
+        return builder.trunc(builder.lshr(word, ir.Constant(_WORD, 16)), _HALF)
 
     return like(types.float32, like), generate
+
+
+def _split(pair_type: Any, builder: Any, pair: Any, *, is_second: bool) -> Any:
+    """Write the instructions that take one number out of a pair."""
+    if pair_type == types.uint64:
+        pair = builder.lshr(pair, ir.Constant(ir.IntType(64), 32)) if is_second else pair
+        return builder.bitcast(builder.trunc(pair, _WORD), _FLOAT)
+    word = (
+        builder.and_(pair, ir.Constant(_WORD, 0xFFFF0000))
+        if is_second
+        else builder.shl(pair, ir.Constant(_WORD, 16))
+    )
+    return builder.bitcast(word, _FLOAT)
+
+
+@_instruction
+def first_of(typing_context: Any, pair: Any) -> Signature:
+    """Return the first of two neighbours as a float32; a pair is a uint32 (bfloat16) or uint64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _split(pair, builder, arguments[0], is_second=False)
+
+    return types.float32(pair), generate
+
+
+@_instruction
+def second_of(typing_context: Any, pair: Any) -> Signature:
+    """Return the second of two neighbours as a float32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _split(pair, builder, arguments[0], is_second=True)
+
+    return types.float32(pair), generate
+
+
+@_instruction
+def pair_of(typing_context: Any, first: Any, second: Any, like: Any) -> Signature:
+    """Return two float32 as a pair of the kind of `like`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if like == types.uint64:
+            kind = ir.IntType(64)
+            low, high = (builder.zext(builder.bitcast(x, _WORD), kind) for x in arguments[:2])
+            return builder.or_(low, builder.shl(high, ir.Constant(kind, 32)))
+        low, high = (_rounded(builder, x) for x in arguments[:2])
+        high = builder.and_(high, ir.Constant(_WORD, 0xFFFF0000))
+        return builder.or_(high, builder.lshr(low, ir.Constant(_WORD, 16)))
+
+    return like(types.float32, types.float32, like), generate
 
 
 @_instruction

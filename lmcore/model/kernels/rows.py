@@ -7,7 +7,7 @@ on who computes them. float32, or bfloat16 as uint16 (see `numbers`); in between
 import numpy as np
 
 from lmcore.kernels.compiling import kernel
-from lmcore.model.kernels.numbers import add, exp, narrow, widen
+from lmcore.model.kernels.numbers import add, exp, first_of, narrow, pair_of, second_of, widen
 
 GROUP = 64
 """Rows whose gradients by a gain are summed one after the other; a thread gets whole groups."""
@@ -18,55 +18,53 @@ _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 def rotate_heads(
     first: int,
     last: int,
-    qkv: np.ndarray,  # [rows, 3, heads, head_dim]
-    turn: np.ndarray,  # float32 [1 or batch, seq, half, 2]: cosine and sine
-    heads: np.ndarray,  # [3, batch, heads, seq, head_dim]: filled
+    qkv: np.ndarray,  # pairs [rows, 3, heads, half]
+    cos: np.ndarray,  # float32 [1 or batch, seq, half]
+    sin: np.ndarray,
+    heads: np.ndarray,  # pairs [3, batch, heads, seq, half]: filled
 ) -> None:
     """Turn queries and keys by their positions, and lay all three out head by head."""
-    n_seq, n_heads, head_dim = heads.shape[3], heads.shape[2], heads.shape[4]
+    n_seq, half = heads.shape[3], heads.shape[4]
     for row in range(first, last):
         batch, place = row // n_seq, row % n_seq
-        angle = turn[batch if turn.shape[0] > 1 else 0, place]
-        for part in range(2):
-            for head in range(n_heads):
+        own = batch if cos.shape[0] > 1 else 0
+        for part in range(3):
+            for head in range(heads.shape[2]):
                 x, y = qkv[row, part, head], heads[part, batch, head, place]
-                for i in range(head_dim // 2):
-                    cos, sin = angle[i, 0], angle[i, 1]
-                    even, odd = widen(x[2 * i]), widen(x[2 * i + 1])
-                    y[2 * i] = narrow(even * cos - odd * sin, x[0])
-                    y[2 * i + 1] = narrow(even * sin + odd * cos, x[0])
-        for head in range(n_heads):
-            x, y = qkv[row, 2, head], heads[2, batch, head, place]
-            for i in range(head_dim):
-                y[i] = x[i]
+                if part == 2:
+                    for i in range(half):
+                        y[i] = x[i]
+                    continue
+                for i in range(half):
+                    c, s, even, odd = cos[own, place, i], sin[own, place, i], first_of(x[i]), second_of(x[i])
+                    y[i] = pair_of(even * c - odd * s, even * s + odd * c, x[0])
 
 
 @kernel
 def rotate_heads_backward(
     first: int,
     last: int,
-    d_q: np.ndarray,  # [batch, heads, seq, head_dim], and so the next two
+    d_q: np.ndarray,  # pairs [batch, heads, seq, half], and so the next two
     d_k: np.ndarray,
     d_v: np.ndarray,
-    turn: np.ndarray,  # as above
-    d_qkv: np.ndarray,  # [rows, 3, heads, head_dim]: filled
+    cos: np.ndarray,  # as above
+    sin: np.ndarray,
+    d_qkv: np.ndarray,  # pairs [rows, 3, heads, half]: filled
 ) -> None:
     """Turn the gradients back, and lay them out as the joint product reads them."""
-    n_seq, n_heads, head_dim = d_q.shape[2], d_q.shape[1], d_q.shape[3]
+    n_seq, half = d_q.shape[2], d_q.shape[3]
     for row in range(first, last):
         batch, place = row // n_seq, row % n_seq
-        angle = turn[batch if turn.shape[0] > 1 else 0, place]
-        for head in range(n_heads):
+        own = batch if cos.shape[0] > 1 else 0
+        for head in range(d_q.shape[1]):
             for part in range(2):
                 x = d_k[batch, head, place] if part else d_q[batch, head, place]
                 y = d_qkv[row, part, head]
-                for i in range(head_dim // 2):
-                    cos, sin = angle[i, 0], angle[i, 1]
-                    even, odd = widen(x[2 * i]), widen(x[2 * i + 1])
-                    y[2 * i] = narrow(even * cos + odd * sin, x[0])
-                    y[2 * i + 1] = narrow(odd * cos - even * sin, x[0])
+                for i in range(half):
+                    c, s, even, odd = cos[own, place, i], sin[own, place, i], first_of(x[i]), second_of(x[i])
+                    y[i] = pair_of(even * c + odd * s, odd * c - even * s, x[0])
             x, y = d_v[batch, head, place], d_qkv[row, 2, head]
-            for i in range(head_dim):
+            for i in range(half):
                 y[i] = x[i]
 
 
@@ -75,22 +73,27 @@ def rms_norm(
     first: int,
     last: int,
     x: np.ndarray,  # [rows, d]
+    more: np.ndarray,  # [rows, d], added to x first; or [0, d]
     gain: np.ndarray,  # [d]
     eps: np.float32,
+    total: np.ndarray,  # [rows, d]: filled with the sum, where there is one to make
     y: np.ndarray,  # [rows, d]: filled
     scale: np.ndarray,  # float32 [rows]: filled with 1 / rms
 ) -> None:
     """Scale rows to unit root mean square, then each feature by its gain."""
     d = x.shape[1]
     for row in range(first, last):
-        total = _ZERO
+        if more.shape[0]:
+            for i in range(d):
+                total[row, i] = narrow(widen(x[row, i]) + widen(more[row, i]), x[0, 0])
+        source = total[row] if more.shape[0] else x[row]
+        squares = _ZERO
         for i in range(d):
-            value = widen(x[row, i])
-            total = add(total, value * value)
-        by = _ONE / np.sqrt(total / np.float32(d) + eps)
+            squares = add(squares, widen(source[i]) * widen(source[i]))
+        by = _ONE / np.sqrt(squares / np.float32(d) + eps)
         scale[row] = by
         for i in range(d):
-            y[row, i] = narrow(widen(x[row, i]) * by * widen(gain[i]), y[0, 0])
+            y[row, i] = narrow(widen(source[i]) * by * widen(gain[i]), y[0, 0])
 
 
 @kernel
@@ -98,25 +101,35 @@ def rms_norm_backward(
     first: int,
     last: int,
     d_y: np.ndarray,  # [rows, d]
-    x: np.ndarray,  # [rows, d]
+    d_past: np.ndarray,  # [rows, d], the gradient that does not come through the norm; or [0, d]
+    x: np.ndarray,  # [rows, d]: what was normalised
     gain: np.ndarray,  # [d]
     scale: np.ndarray,  # float32 [rows]
     d_x: np.ndarray,  # [rows, d]: filled
+    d_more: np.ndarray,  # [rows, d]: filled with the same in another kind; or [0, d]
     d_gains: np.ndarray,  # float32 [groups of GROUP rows, d]: added to
 ) -> None:
     """Compute the gradients by the input and, for each group of rows, by the gain."""
     d = x.shape[1]
     for row in range(first, last):
-        by, d_gain = scale[row], d_gains[row // GROUP]
-        total = _ZERO
+        by, d_gain, out = scale[row], d_gains[row // GROUP], d_x[row]
+        mean = _ZERO
         for i in range(d):
             unit, wide = widen(x[row, i]) * by, widen(d_y[row, i])
             d_gain[i] += unit * wide
-            total = add(total, unit * wide * widen(gain[i]))
-        mean = total / np.float32(d)
-        for i in range(d):
-            unit, wide = widen(x[row, i]) * by, widen(d_y[row, i])
-            d_x[row, i] = narrow((wide * widen(gain[i]) - unit * mean) * by, d_x[0, 0])
+            mean = add(mean, unit * wide * widen(gain[i]))
+        mean /= np.float32(d)
+        if d_past.shape[0]:
+            for i in range(d):
+                unit, wide = widen(x[row, i]) * by, widen(d_y[row, i]) * widen(gain[i])
+                out[i] = narrow(widen(d_past[row, i]) + (wide - unit * mean) * by, out[0])
+        else:
+            for i in range(d):
+                unit, wide = widen(x[row, i]) * by, widen(d_y[row, i]) * widen(gain[i])
+                out[i] = narrow((wide - unit * mean) * by, out[0])
+        if d_more.shape[0]:
+            for i in range(d):
+                d_more[row, i] = narrow(widen(out[i]), d_more[0, 0])
 
 
 @kernel
@@ -164,27 +177,7 @@ def add_rows(
     y: np.ndarray,  # [rows, d]
     total: np.ndarray,  # [rows, d]: filled
 ) -> None:
-    """Add two tensors of any two kinds."""
+    """Add two tensors, each of its own kind."""
     for row in range(first, last):
         for i in range(x.shape[1]):
             total[row, i] = narrow(widen(x[row, i]) + widen(y[row, i]), total[0, 0])
-
-
-@kernel
-def adamw(
-    first: int,
-    last: int,
-    p: np.ndarray,  # float32, flat, and so the next three
-    g: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    settings: np.ndarray,  # float32 [6]: see lmcore.optim.adamw
-) -> None:
-    """Make one update of elements [first, last) in one pass."""
-    keep, beta1, beta2, correction, eps, rate = settings
-    for i in range(first, last):
-        m_i = beta1 * m[i] + (_ONE - beta1) * g[i]
-        v_i = beta2 * v[i] + (_ONE - beta2) * g[i] * g[i]
-        m[i] = m_i
-        v[i] = v_i
-        p[i] = keep * p[i] - rate * m_i / (np.sqrt(v_i) * correction + eps)

@@ -2,8 +2,9 @@
 
 A kernel fits plain tensors on a CPU in float32 or bfloat16, where numba is installed. Everything
 else (an accelerator, sharded tensors, other types) takes torch's operations, which compute the
-same to rounding. On one core a training step of 2,048 tokens in bfloat16 (d_model 256) spends 24 ms
-in the kernels, 88 ms in torch's attention alone before there were any.
+same to rounding. Of a training step of 2,048 tokens in bfloat16 (four layers of width 256, 10,000
+words, one core with AVX-512) the kernels take 27 ms where torch's operations took 110; products
+take 170.
 
 Rows are shared among as many threads as torch uses, this one and a pool's. A row's numbers do not
 depend on the thread; sums over rows are made for each thread's rows and then added in their order.

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lmcore.model import compiled
+from lmcore.model.layers import add_residual
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -99,7 +99,11 @@ class AdamW(torch.optim.Optimizer):
         parameters = [p for p in group["params"] if p.grad is not None]
         if not parameters:
             return
-        gradients = [p.grad for p in parameters]
+        # the kernel walks through memory, so a gradient has to lie there as its parameter does
+        gradients = [
+            p.grad if p.grad.stride() == p.stride() else torch.empty_like(p).copy_(p.grad)
+            for p in parameters
+        ]
         m = [self.state[p]["m"] for p in parameters]
         v = [self.state[p]["v"] for p in parameters]
         beta1, beta2 = group["betas"]

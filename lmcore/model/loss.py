@@ -171,9 +171,7 @@ class _WeightGradient:
         self._sum = torch.empty(shape, dtype=torch.float32, device=weight.device)
         self._is_empty = True
 
-    def add(
-        self, x: Float[Tensor, "rows d_model"], d_logits: Float[Tensor, "rows vocab"]
-    ) -> None:
+    def add(self, x: Float[Tensor, "rows d_model"], d_logits: Float[Tensor, "rows vocab"]) -> None:
         """Adds d_logits^T x."""
         beta = 0.0 if self._is_empty else 1.0
         if self._is_transposed:

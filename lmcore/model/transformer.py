@@ -47,7 +47,9 @@ class Block(nn.Module):
     ) -> Float[Tensor, "batch seq d_model"]:
         """Adds what the block computes to the residual stream."""
         x, normed = add_and_norm(x, None, self.attention_norm)
-        x, normed = add_and_norm(x, self.attention(normed, turn, mask, cache), self.feedforward_norm)
+        x, normed = add_and_norm(
+            x, self.attention(normed, turn, mask, cache), self.feedforward_norm
+        )
         return add_residual(x, self.feedforward(normed))
 
 

@@ -162,9 +162,7 @@ def exp(typing_context: Any, value: Any) -> Signature:
         x = arguments[0]
         x = builder.select(builder.fcmp_ordered("<", x, number(_LOWEST)), number(_LOWEST), x)
         x = builder.select(builder.fcmp_ordered(">", x, number(_HIGHEST)), number(_HIGHEST), x)
-        shifted = builder.fadd(
-            builder.fmul(x, number(1.0 / math.log(2.0))), number(_SHIFTER)
-        )
+        shifted = builder.fadd(builder.fmul(x, number(1.0 / math.log(2.0))), number(_SHIFTER))
         n = builder.fsub(shifted, number(_SHIFTER))
         r = builder.fsub(x, builder.fmul(n, number(_LN2_HIGH)))
         r = builder.fsub(r, builder.fmul(n, number(_LN2_LOW)))

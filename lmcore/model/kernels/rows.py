@@ -36,7 +36,12 @@ def rotate_heads(
                         y[i] = x[i]
                     continue
                 for i in range(half):
-                    c, s, even, odd = cos[own, place, i], sin[own, place, i], first_of(x[i]), second_of(x[i])
+                    c, s, even, odd = (
+                        cos[own, place, i],
+                        sin[own, place, i],
+                        first_of(x[i]),
+                        second_of(x[i]),
+                    )
                     y[i] = pair_of(even * c - odd * s, even * s + odd * c, x[0])
 
 
@@ -61,7 +66,12 @@ def rotate_heads_backward(
                 x = d_k[batch, head, place] if part else d_q[batch, head, place]
                 y = d_qkv[row, part, head]
                 for i in range(half):
-                    c, s, even, odd = cos[own, place, i], sin[own, place, i], first_of(x[i]), second_of(x[i])
+                    c, s, even, odd = (
+                        cos[own, place, i],
+                        sin[own, place, i],
+                        first_of(x[i]),
+                        second_of(x[i]),
+                    )
                     y[i] = pair_of(even * c + odd * s, odd * c - even * s, x[0])
             x, y = d_v[batch, head, place], d_qkv[row, 2, head]
             for i in range(half):

@@ -32,7 +32,7 @@ def truncated_normal(
 def add_residual(
     x: Float[Tensor, "*batch d"], more: Float[Tensor, "*batch d"]
 ) -> Float[Tensor, "*batch d"]:
-    """x + more in the type of x."""
+    """Returns x + more in the type of x."""
     if x.dtype != more.dtype and compiled.fits(x, more):
         apply: Callable[[Tensor, Tensor], Tensor] = _AddResidual.apply
         return apply(x, more)

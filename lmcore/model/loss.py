@@ -56,8 +56,7 @@ def linear_cross_entropy(
     Under autocast all three products of a chunk are taken in its type, the sums in float32.
     """
     is_compiled = compiled.fits(features, weight)
-    apply: Callable[[Tensor, Tensor, Tensor, torch.dtype, bool], Tensor]
-    apply = _LinearCrossEntropy.apply
+    apply: Callable[..., Tensor] = _LinearCrossEntropy.apply
     device = features.device.type
     is_mixed = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if is_mixed else features.dtype
@@ -67,7 +66,7 @@ def linear_cross_entropy(
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(  # noqa: PLR0913  # the context is one of them
+    def forward(
         ctx: Any,  # autograd's context has no public type
         features: Tensor,
         weight: Tensor,

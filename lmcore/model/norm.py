@@ -105,7 +105,7 @@ class _CompiledRMSNorm(torch.autograd.Function):
     """x + more and its norm; without `more`, x itself and its norm."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913  # the context is one of them
+    def forward(
         ctx: Any,  # autograd's context has no public type
         x: Tensor,
         more: Tensor | None,

@@ -48,8 +48,7 @@ def rotate_heads(
 ) -> tuple[Heads, Heads, Heads]:
     """Queries and keys turned as `rotate` does, and values as they are, each head by head."""
     if compiled.fits(qkv) and turn.device.type == "cpu":
-        apply: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
-        apply = _RotateHeads.apply
+        apply: Callable[..., tuple[Tensor, Tensor, Tensor]] = _RotateHeads.apply
         return apply(qkv, turn.real.contiguous(), turn.imag.contiguous())
     q, k = rotate(qkv[:, :, :2], turn).transpose(1, 3).unbind(2)
     return q, k, qkv[:, :, 2].transpose(1, 2)

@@ -108,7 +108,7 @@ class AdamW(torch.optim.Optimizer):
         v = [self.state[p]["v"] for p in parameters]
         beta1, beta2 = group["betas"]
         step = torch.tensor(float(group["step"]), device=gradients[0].device)
-        torch._fused_adamw_(  # noqa: SLF001  # what torch.optim calls under fused=True
+        torch._fused_adamw_(  # what torch.optim calls under fused=True
             parameters,
             gradients,
             m,

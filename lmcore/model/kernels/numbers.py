@@ -7,11 +7,14 @@ are LLVM instructions that a loop is vectorised with: 16 numbers an instruction 
 AVX-512, and no CPU is assumed.
 """
 
+# ruff: noqa: ARG001 - numba calls with names it prescribes
+
 import inspect
 import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -32,9 +35,9 @@ _TERMS: Final = 6
 Signature = tuple[Any, Callable[..., Any]]
 
 
-def _instruction(generator: Callable[..., Signature]) -> Callable[..., float]:
+def _instruction(generator: Callable[..., Signature]) -> Callable[..., np.float32]:
     """Return what kernels call for the instructions that the generator writes."""
-    compiled: Callable[..., float] = intrinsic(inspect.unwrap(generator))
+    compiled: Callable[..., np.float32] = intrinsic(inspect.unwrap(generator))
     return compiled
 
 

@@ -144,8 +144,8 @@ def test_rotate_heads_equals_rotation(threads, dtype, batch, seq, n_heads, head_
     turn = table[places]
     qkv = draw(batch, seq, 3, n_heads, head_dim, dtype=dtype)
     wide = qkv.detach().float().requires_grad_()
-    Q, K = rotate_reference(wide[:, :, :2], turn).transpose(1, 3).unbind(2)
-    expected = (Q, K, wide[:, :, 2].transpose(1, 2))
+    queries, keys = rotate_reference(wide[:, :, :2], turn).transpose(1, 3).unbind(2)
+    expected = (queries, keys, wide[:, :, 2].transpose(1, 2))
     found = rotate_heads(qkv, turn)
     d_out = [draw(*y.shape, dtype=dtype, seed=n).detach() for n, y in enumerate(found)]
     for y, right in zip(found, expected, strict=True):
@@ -217,16 +217,16 @@ def test_attention_in_bfloat16_is_as_near_as_the_reference_in_bfloat16(seq):
 
 
 def test_causal_attention_sees_no_future():
-    Q, K, V = (draw(1, 1, 70, 4, seed=n).detach() for n in range(3))
-    before = causal_attention(Q, K, V)
-    K[:, :, 40:], V[:, :, 40:] = 1e4, -1e4
-    assert torch.equal(causal_attention(Q, K, V)[:, :, :40], before[:, :, :40])
+    q, k, v = (draw(1, 1, 70, 4, seed=n).detach() for n in range(3))
+    before = causal_attention(q, k, v)
+    k[:, :, 40:], v[:, :, 40:] = 1e4, -1e4
+    assert torch.equal(causal_attention(q, k, v)[:, :, :40], before[:, :, :40])
 
 
 def test_causal_attention_of_nan_is_nan():
-    Q, K, V = (draw(1, 1, 5, 4, seed=n).detach() for n in range(3))
-    Q[0, 0, 3] = math.nan
-    found = causal_attention(Q, K, V)
+    q, k, v = (draw(1, 1, 5, 4, seed=n).detach() for n in range(3))
+    q[0, 0, 3] = math.nan
+    found = causal_attention(q, k, v)
     assert found[0, 0, 3].isnan().all()
     assert found[0, 0, :3].isfinite().all()
 
@@ -286,7 +286,7 @@ def losses_and_gradients(precision):
 def test_model_with_and_without_kernels_computes_the_same(dtype, monkeypatch):
     fast_loss, fast = losses_and_gradients(dtype)
     monkeypatch.setattr(compiling, "is_installed", lambda: False)
-    slow_loss, slow = losses_and_gradients(dtype)
+    _, slow = losses_and_gradients(dtype)
     monkeypatch.undo()
     exact_loss, exact = losses_and_gradients(torch.float32)
     assert_near(fast_loss, exact_loss, {torch.float32: 1e-6, torch.bfloat16: 2e-3}[dtype])

@@ -4,17 +4,20 @@ Plain arithmetic, without torch: a plan can ask. Memory of one process is the su
 
     the interpreter with torch          measured, see _PROCESS_BYTES
     weights, gradient, two moments      16 bytes a parameter; FSDP holds 1/world_size of them
-    activations kept for backward       per token and layer 11 d + 4 d_ff numbers: the input and
-                                        output of both norms (4 d), queries, keys and values
-                                        before and after the rotation (5 d), the mixed values
-                                        twice (2 d), gate, up, silu(gate) and their product
-                                        (4 d_ff)
-    the widest layer's gradients        2 d + 5 d_ff numbers per token, while backward passes it
-    the head                            features, their gradient, a chunk of logits, and three
-                                        copies of the gradient of the [vocab, d] matrix
+    a checkpoint being written          12 bytes a parameter: whole weights and moments, copied
+    activations kept for backward       per token and layer: the residual stream before both
+                                        norms (8 d bytes), and in the type of the products both
+                                        norms, queries, keys, values and the mixed values (6 d
+                                        numbers), gate, up and their product (3 d_ff), and where
+                                        scores are written out a row of them a head
+    the widest layer's gradients        2 d of the stream, 3 d_ff of the products, per token,
+                                        while backward passes it
+    the head                            features and stream, their gradients, a chunk of logits,
+                                        and three float32 copies of the gradient of the [vocab, d]
+                                        matrix; in bfloat16 half a one more, the weights it reads
+                                        and those of the blocks
 
-Scores of attention are never whole in memory, and neither are the logits. Under bfloat16 the
-results of products are two bytes wide; what the norms and the residual stream keep stays four.
+Freed blocks of other sizes leave holes: measured, see _HOLES. Logits are never whole in memory.
 Seconds are operations over the rate of a matrix product, times the share of it that a step keeps.
 """
 
@@ -25,11 +28,18 @@ from lmcore.errors import InputError
 from lmcore.model.config import ModelConfig
 from lmcore.train.config import TrainConfig
 
-_PROCESS_BYTES = 300 * 2**20
-"""Resident bytes of a trainer before its model: torch, numpy, pyarrow and their work space."""
+_PROCESS_BYTES = 417 * 2**20
+"""Resident bytes of a trainer before its model: torch (220 MiB), pyarrow, numba and LLVM with the
+kernels' machine code (160 MiB), and their work space."""
 
 _CHUNK_BYTES = 1 << 24
 """As in lmcore.model.loss."""
+
+_WRITTEN_OUT = 1024
+"""As in lmcore.model.attention."""
+
+_HOLES = {"float32": 1.29, "bfloat16": 1.14}
+"""Resident bytes of what grows with the batch over those that are in use (measured)."""
 
 _STEP_SHARE = 0.7
 """Share of a matrix product's rate that a whole step reaches (measured 0.66 to 0.75)."""
@@ -47,26 +57,38 @@ class MemoryEstimate:
     """Weights, gradients and moments."""
     activations: int
     head: int
+    checkpoint: int
+    """Copies of weights and moments while they are written."""
 
     @property
     def total(self) -> int:
         """The sum of the parts."""
-        return self.processes + self.parameters + self.activations + self.head
+        return sum((self.processes, self.parameters, self.activations, self.head, self.checkpoint))
 
 
 def estimate_memory(model: ModelConfig, vocab_size: int, train: TrainConfig) -> MemoryEstimate:
     """Returns the largest resident memory that training will reach."""
     d, d_ff, size = model.d_model, model.hidden_dim, train.world_size
     tokens = train.batch_size * model.context_length
-    product = 2 if train.precision == "bfloat16" else 4
-    kept = model.n_layers * (4 * (5 * d) + product * (6 * d + 4 * d_ff))
-    widest = 4 * 2 * d + product * 5 * d_ff
-    chunk = min(_CHUNK_BYTES, 4 * tokens // size * vocab_size)
+    is_narrow = train.precision == "bfloat16"
+    product = 2 if is_narrow else 4
+    n_parameters = model.n_parameters(vocab_size)
+    is_written_out = is_narrow and model.context_length <= _WRITTEN_OUT
+    scores = model.n_heads * model.context_length if is_written_out else 0
+    kept = model.n_layers * (8 * d + product * (6 * d + 3 * d_ff + scores))
+    widest = 8 * d + product * 3 * d_ff
+    features = 4 * d + product * 3 * d
+    chunk = min(_CHUNK_BYTES, product * tokens // size * vocab_size)
+    table = 4 * vocab_size * d
+    # the narrow copies: of the head's weight and its gradient's part, and of all other weights
+    narrow = (table + 2 * n_parameters) if is_narrow else 0
+    holes = _HOLES[train.precision]
     return MemoryEstimate(
         processes=size * _PROCESS_BYTES,
-        parameters=16 * model.n_parameters(vocab_size),
-        activations=tokens * (kept + widest),
-        head=size * (chunk + 3 * 4 * vocab_size * d) + tokens * 2 * 4 * d,
+        parameters=16 * n_parameters,
+        activations=int(holes * tokens * (kept + widest)),
+        head=size * (chunk + 3 * table + narrow) + int(holes * tokens * features),
+        checkpoint=12 * n_parameters,
     )
 
 
@@ -92,6 +114,7 @@ def refuse_unless_it_fits(estimate: MemoryEstimate, available_bytes: int) -> Non
     raise InputError(
         f"found {available_bytes:,d} bytes of memory available for a run that needs about "
         f"{estimate.total:,d} ({estimate.parameters:,d} for weights, gradients and moments, "
+        f"{estimate.checkpoint:,d} for the copies of a checkpoint, "
         f"{estimate.activations:,d} for activations, {estimate.head:,d} for the head, "
         f"{estimate.processes:,d} for the processes); expected it to fit; lower "
         "train.batch_size or model.context_length, or take a smaller model"

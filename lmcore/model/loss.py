@@ -55,13 +55,13 @@ def linear_cross_entropy(
 
     Under autocast all three products of a chunk are taken in its type, the sums in float32.
     """
-    is_compiled = compiled.fits(features, weight)
+    needs_gradient = torch.is_grad_enabled()  # within a Function it never is
     apply: Callable[..., Tensor] = _LinearCrossEntropy.apply
     device = features.device.type
     is_mixed = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if is_mixed else features.dtype
     with torch.autocast(device, enabled=False):
-        return apply(features, weight, targets, dtype, is_compiled and dtype in compiled.KINDS)
+        return apply(features, weight, targets, dtype, needs_gradient)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -72,14 +72,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight: Tensor,
         targets: Tensor,
         dtype: torch.dtype,
-        is_compiled: bool,
+        needs_gradient: bool,
     ) -> Tensor:
         ctx.dtypes = features.dtype, weight.dtype
         features, weight = features.to(dtype), weight.to(dtype)
-        needs_features, needs_weight = ctx.needs_input_grad[:2]
+        needs_features, needs_weight = (needs_gradient and x for x in ctx.needs_input_grad[:2])
         d_features = torch.empty_like(features) if needs_features else None
         d_weight = _WeightGradient(weight) if needs_weight else None
         total = torch.zeros((), dtype=torch.float32, device=features.device)
+        is_compiled = compiled.fits(features, weight)
         softmax_step = _compiled_softmax_step if is_compiled else _softmax_step
         rows = _chunk_rows(features.shape[0], weight.shape[0] * dtype.itemsize)
         scratch = features.new_empty((rows, weight.shape[0]))

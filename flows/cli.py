@@ -77,16 +77,20 @@ def _run(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     from flows import recipe as recipes
     from flows.dialing import derivation, settle
+    from tasks.forecast import forecast, own_ratio
     from tasks.opening import plan_steps
     from tasks.planning import plan
 
     store = _store(arguments)
     overrides = settle(store, arguments.recipe, arguments.set, remember=False)
     sections = recipes.load(arguments.recipe, overrides).sections()
-    _print_lines(derivation(arguments.recipe, overrides))
+    derived = [*derivation(arguments.recipe, overrides)]
+    _print_lines(derived)
     steps = plan_steps(store, sections, arguments.until, remember=False)
     planned = plan(store, steps)
     _print_lines(tables.planning(planned, _width()))
+    _print_lines(forecast(store, steps, planned))
+    _print_lines(own_ratio(store, steps, planned) if derived else [])
     return 0
 
 

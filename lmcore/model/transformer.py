@@ -20,9 +20,9 @@ from lmcore.model.attention import Attention
 from lmcore.model.cache import KVCache
 from lmcore.model.config import ModelConfig
 from lmcore.model.feedforward import SwiGLU
-from lmcore.model.layers import Embedding, Linear
+from lmcore.model.layers import Embedding, Linear, add_residual
 from lmcore.model.loss import linear_cross_entropy
-from lmcore.model.norm import RMSNorm
+from lmcore.model.norm import RMSNorm, add_and_norm
 from lmcore.model.position import rotation_table
 
 _UNTIED_STD = 1.0
@@ -46,9 +46,11 @@ class Block(nn.Module):
         cache: KVCache | None = None,
     ) -> Float[Tensor, "batch seq d_model"]:
         """Adds what the block computes to the residual stream."""
-        x = x + self.attention(self.attention_norm(x), turn, mask, cache)
-        y: Tensor = x + self.feedforward(self.feedforward_norm(x))
-        return y
+        x, normed = add_and_norm(x, None, self.attention_norm)
+        x, normed = add_and_norm(
+            x, self.attention(normed, turn, mask, cache), self.feedforward_norm
+        )
+        return add_residual(x, self.feedforward(normed))
 
 
 class Transformer(nn.Module):

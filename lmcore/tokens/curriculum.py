@@ -31,11 +31,13 @@ def document_lengths(
         document = np.searchsorted(ends, token, side="right")
         inside = np.minimum(document, len(lengths) - 1)
         partly = (token - firsts[inside]) * lengths[inside]
-        total: Float64[np.ndarray, " pieces"] = before[document]
-        total += np.where(document < len(lengths), partly, 0.0)
+        total: Float64[np.ndarray, " pieces"] = before[document] + np.where(
+            document < len(lengths), partly, 0.0
+        )
         return total
 
-    return until(first + length) - until(first)
+    sums: Float64[np.ndarray, " pieces"] = until(first + length) - until(first)
+    return sums
 
 
 def surprisals(shards: TokenShards, start: int, n_tokens: int) -> Float64[np.ndarray, " vocab"]:

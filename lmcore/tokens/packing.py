@@ -8,14 +8,16 @@ rest, so that every token is a target once an epoch; `whole` keeps the first win
 Pieces go into windows by best fit decreasing (Johnson et al. 1974; for language models Ding et al. 2024,
 arXiv 2404.10830): the longest first, each into the fullest window that still takes it. Pieces of one length are
 placed at once: a window with space s takes s // length of them, so the work grows with the lengths that differ
-and not with the documents: 1.0 s for a million documents, 17 bytes of memory for each piece.
+more than with the documents: 0.15 s for a million pieces, and 40 bytes of memory for each of them.
 
-nanochat's best fit crops where nothing fits and discards about 35% of its tokens; `split` discards none, and what
-it pays instead is padding: 0.0 to 2% at the end of windows.
+nanochat's best fit crops where nothing fits and discards about 35% of its tokens; `split` discards none, and pays
+in padding at the end of windows: 0.004% for 120,000 documents of 400 tokens in the middle, 0.4% for the 170 of a
+test crawl. `whole` discards 33% of those 120,000 in windows of 1,024 tokens, and 71% in windows of 256.
 """
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
@@ -96,6 +98,31 @@ def cut_documents(
     number = np.arange(len(owner)) - np.repeat(np.cumsum(n_pieces) - n_pieces, n_pieces)
     first = firsts[owner] + number * context_length
     return Pieces(first, np.minimum(ends[owner] - first, context_length), 0)
+
+
+class Plain(NamedTuple):
+    """What windows of the stream as it lies would do to the same documents."""
+
+    n_windows: int
+    n_documents: int
+    n_cut: int
+    """documents that do not lie within one window"""
+    n_foreign: int
+    """targets that see tokens of another document before their own"""
+
+
+def compare_plain(start: int, ends: Int64[np.ndarray, " documents"], context_length: int) -> Plain:
+    """Count what packing spares: documents cut, and targets with another document in sight."""
+    firsts = np.concatenate([np.full(min(len(ends), 1), start, np.int64), ends[:-1]])
+    # window w predicts tokens start + 1 + w c up to start + (w + 1) c; the very first is no target
+    window = (firsts - start - 1) // context_length
+    last_target = start + (window + 1) * context_length
+    begins_window = (firsts - start - 1) % context_length == 0
+    foreign = np.minimum(ends, last_target + 1) - firsts
+    foreign[begins_window | (firsts == start)] = 0
+    n_windows = max((int(ends[-1]) if len(ends) else start) - start - 1, 0) // context_length
+    n_cut = int((ends > last_target + 1).sum())
+    return Plain(n_windows, len(ends), n_cut, int(foreign.sum()))
 
 
 def pack(pieces: Pieces, context_length: int) -> Packing:

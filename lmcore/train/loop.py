@@ -145,6 +145,8 @@ class _Run:
             )
         self.spec, self.world, self.clock = spec, world, clock
         self.trainer = Trainer(spec, world)
+        for sentence in self.trainer.source.describe():
+            logger.info("reads %s", sentence)
         self.rows: list[MetricRow] = []
         self.first_step = 0
         tensors = self.trainer.state()

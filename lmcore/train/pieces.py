@@ -7,8 +7,9 @@ as torch.distributed.checkpoint's own safetensors storage lays them out: its Hug
 loads a folder of ours. Ours is read and written without it, because importing it takes 2.4 s and
 200 MB, it serialises a second copy in memory, and the file would have to be read again for its hash.
 
-Cost: a piece goes from memory to the file block by block, hashed on the way, with no copy between;
-1.0 GB/s on a core with SHA instructions, most of it the hash. Reading takes the blocks that overlap.
+Cost: a piece goes from memory to the file block by block, hashed on the way, with no copy between:
+2.0 GB/s for the hash on a core with SHA instructions, 4 GB/s for the writing. Reading takes the
+blocks that overlap.
 """
 
 import hashlib
@@ -143,7 +144,7 @@ def write_pieces(path: Path, pieces: Sequence[Piece], words: Sequence[Words]) ->
     with path.open("wb") as file:
         file.write(head)
         for array in words:
-            content = memoryview(np.ascontiguousarray(array)).cast("B")
+            content = np.ascontiguousarray(array).data.cast("B")
             for start in range(0, len(content), _BLOCK_BYTES):
                 block = content[start : start + _BLOCK_BYTES]
                 digest.update(block)

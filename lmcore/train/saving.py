@@ -10,9 +10,9 @@ The processes of a run agree, over a group of their own, that each has written i
 first of them seals it; where one could not, all raise, and what was written is deleted.
 
 Cost: a copy of the state in memory (12 bytes a parameter under AdamW, over all processes together),
-kept for the next checkpoint. Training is held for microseconds while the copy (4 GB/s) is quicker than
-a forward and a backward pass, which it is from a few tokens a parameter and step upwards: see
-tests/benchmarks/bench_checkpoint.py.
+kept for the next checkpoint: a copy into memory that is there runs at 18 GB/s, into new at 0.4. At 31
+million parameters and steps of 1,024 tokens training is held for 0.06% of a step
+(tests/benchmarks/bench_checkpoint.py).
 """
 
 import json

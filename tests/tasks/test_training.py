@@ -4,11 +4,13 @@ import dataclasses
 import json
 import random
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lmcore.model.config import ModelConfig
+from lmcore.sections import to_section
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
@@ -20,6 +22,7 @@ from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
 from tasks import training
 from tasks.job import Job, JobInput, JobSpec
+from tasks.resources import Resources
 from warehouse.artifact import MANIFEST
 from warehouse.parquet import read_rows
 
@@ -80,7 +83,7 @@ def make_job(bench, spec, *, model=MODEL, train=TRAIN, tokens="the tokens", **re
             stage="pretrain",
             body="tasks.pretraining:pretrain",
             key="0" * 64,
-            config={"model": dataclasses.asdict(model), "pretrain": dataclasses.asdict(train)},
+            config={"model": to_section(model), "pretrain": to_section(train)},
             inputs=[
                 JobInput(name, name, "", content, "", str(spec.shards_dir))
                 for name, content in entries.items()
@@ -306,7 +309,8 @@ def test_draws_of_a_packed_run_name_pieces_of_documents_and_all_that_was_predict
     shards = TokenShards(spec.shards_dir, "train")
     stream = shards.read(0, shards.n_tokens)
     n_targets = dict.fromkeys(range(TRAIN.steps + 1), 0)
-    for row in training.draws("key", packed, 1, TRAIN.steps):
+    positions = training.positions_of(packed.out_dir / "final" / "metrics.parquet")
+    for row in training.draws("key", packed, positions):
         tokens = stream[row["first_token"] :][: row["n_tokens"]]
         assert shards.eot_id not in tokens[:-1]
         assert row["n_targets"] == row["n_tokens"]
@@ -314,5 +318,42 @@ def test_draws_of_a_packed_run_name_pieces_of_documents_and_all_that_was_predict
     metrics = read_rows(packed.out_dir / "final" / "metrics.parquet")
     seen = {row["step"]: row["tokens"] for row in metrics if row["split"] == "train"}
     assert seen == {step: sum(n_targets[s] for s in range(step + 1)) for step in seen}
-    later = [*training.draws("key", packed, 4, 5)]
-    assert later == [r for r in training.draws("key", packed, 1, 6) if r["step"] in (4, 5)]
+    later = [*training.draws("key", packed, {step: positions[step] for step in (4, 5)})]
+    assert later == [r for r in training.draws("key", packed, positions) if r["step"] in (4, 5)]
+
+
+def test_draws_of_a_run_that_went_back_are_what_its_steps_read(spec, tmp_path):
+    train = dataclasses.replace(
+        TRAIN,
+        steps=40,
+        lr=0.1,
+        on_spike="roll_back",
+        spike_sigmas=2.0,
+        spike_window=4,
+        max_spikes=200,
+    )
+    edgy = dataclasses.replace(spec, train=train, out_dir=tmp_path / "edgy")
+    assert loop.run(edgy)
+    metrics = edgy.out_dir / "final" / "metrics.parquet"
+    positions = training.positions_of(metrics)
+    assert any(row["split"] == "spike" for row in read_rows(metrics))
+    assert list(positions) == list(range(1, 41))
+    assert positions[40] > 39 * train.batch_size
+    shards = TokenShards(spec.shards_dir, "train")
+    order = BatchOrder(count_windows(shards.n_tokens, MODEL.context_length), train.seed)
+    for row in training.draws("key", edgy, positions):
+        first = positions[row["step"]]
+        windows = [order.window(index) for index in range(first, first + train.batch_size)]
+        assert row["window_id"] in windows
+
+
+def test_training_is_followed_where_the_resources_say(job):
+    resources = Resources(tensorboard_dir="events", wandb_project="c2m")
+    spec = dataclasses.replace(job.spec, tracking=resources.tracking())
+    tracking = training.tracking_of(Job(spec))
+    assert tracking.name == "pretrain"
+    assert tracking.tensorboard_dir == str(Path("events").absolute())
+    assert tracking.wandb_project == "c2m"
+    assert Path(tracking.wandb_dir).is_relative_to(job.store.runs)
+    with pytest.raises(ValueError, match="wandb_mode"):
+        Resources(wandb_mode="sometimes")

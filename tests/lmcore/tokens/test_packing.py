@@ -10,6 +10,7 @@ from lmcore.tokens.packing import (
     Pieces,
     best_fit,
     best_fit_reference,
+    compare_plain,
     cut_documents,
     document_ends,
     pack,
@@ -78,3 +79,25 @@ def test_whole_documents_are_cut_at_the_window_and_the_rest_is_counted():
 def test_pack_of_nothing_has_no_windows():
     nothing = np.empty(0, np.int64)
     assert pack(Pieces(nothing, nothing, 0), 8).n_windows == 0
+
+
+@pytest.mark.parametrize("context_length", [1, 3, 8, 16, 100])
+@pytest.mark.parametrize("start", [0, 7])
+def test_plain_windows_are_judged_as_token_by_token(context_length, start):
+    lengths = np.random.default_rng(context_length).integers(1, 30, 50)
+    ends = start + np.cumsum(lengths)
+    owner = np.repeat(np.arange(50), lengths)
+    n_windows = (len(owner) - 1) // context_length
+    foreign, inside = 0, [set() for _ in lengths]
+    for target in range(len(owner)):
+        # the very first token is no target, and the last ones may be in no whole window
+        window = (target - 1) // context_length
+        inside[owner[target]].add(window)
+        if target:
+            before = owner[window * context_length + 1 : target]
+            foreign += bool((before != owner[target]).any())
+    found = compare_plain(start, ends, context_length)
+    assert found.n_windows == n_windows
+    assert found.n_documents == 50
+    assert found.n_cut == sum(len(windows) > 1 for windows in inside)
+    assert found.n_foreign == foreign

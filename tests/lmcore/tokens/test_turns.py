@@ -3,6 +3,8 @@
 from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lmcore.errors import InputError
 from lmcore.tokens.data_config import DataConfig
@@ -141,3 +143,32 @@ def test_cap_that_cannot_be_kept_is_refused_with_numbers(fields, message):
 def test_cap_on_the_whole_split_is_refused_because_nothing_can_take_over():
     with pytest.raises(InputError, match=r"the training split would be read 4\.00 times"):
         plan_turns(DataConfig(max_epochs=3.0), [100], steps=50, batch_size=8, seed=0)
+
+
+WEIGHTS = st.lists(st.floats(0.0, 10.0), min_size=1, max_size=6).filter(lambda w: sum(w) > 0.01)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), WEIGHTS, st.sampled_from([0.0, 0.5, 1.0, 4.0]), st.integers(0, 2**64 - 1))
+def test_any_mixture_reads_each_rank_once_and_no_source_too_often(data, weights, max_epochs, seed):
+    n_windows = data.draw(
+        st.lists(st.integers(1, 200), min_size=len(weights), max_size=len(weights))
+    )
+    try:
+        turns, notes = turns_of(
+            weights=tuple(weights), n_windows=n_windows, max_epochs=max_epochs, steps=50, seed=seed
+        )
+    except InputError:
+        # 400 draws are more than the sources with a weight may give
+        given = zip(weights, n_windows, strict=True)
+        assert sum(int(max_epochs * n) for weight, n in given if weight) < 400
+        return
+    ranks = [turns.turn(index) for index in range(400)]
+    counts = Counter(turn.source for turn in ranks)
+    for source in range(len(weights)):
+        mine = [turn.rank for turn in ranks if turn.source == source]
+        assert mine == list(range(counts[source]))
+        assert turns.counts(400)[source] == counts[source]
+        if max_epochs:
+            assert counts[source] <= max_epochs * n_windows[source] + 2
+    assert bool(notes) <= bool(max_epochs)

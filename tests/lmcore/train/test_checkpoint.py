@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 import torch
@@ -141,6 +142,22 @@ def test_checkpoint_of_another_tokenizers_shards_is_refused(trained, other_shard
     with pytest.raises(InputError, match="same tokenizer"):
         load(other, newest(trained.out_dir))
     assert verify(newest(trained.out_dir))["step"] == 4
+
+
+@pytest.mark.parametrize("change", ["missing", "truncated"])
+def test_token_shard_that_is_damaged_is_refused_and_the_checkpoint_stays(trained, tmp_path, change):
+    shards_dir = tmp_path / "damaged"
+    shutil.copytree(trained.shards_dir, shards_dir)
+    (shard,) = shards_dir.glob("train-*.bin")
+    content = shard.read_bytes()
+    shard.unlink()
+    if change == "truncated":
+        shard.write_bytes(content[:-2])
+    last = newest(trained.out_dir)
+    with pytest.raises(InputError, match=r"train-00000.bin; expected"):
+        run(dataclasses.replace(trained, shards_dir=shards_dir, resume_dir=last))
+    assert newest(trained.out_dir) == last
+    assert load(trained, last)[0].step == 4
 
 
 def test_processes_that_do_not_divide_the_batch_are_refused_and_the_checkpoint_stays(

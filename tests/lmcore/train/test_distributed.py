@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import os
 import resource
@@ -23,8 +24,12 @@ def run_processes(spec, path):
     assert outcome(spec.out_dir) == ("finished", "")
 
 
+def rows(spec):
+    return read_metrics(spec.out_dir / "final" / "metrics.parquet")
+
+
 def losses(spec):
-    return [row.loss for row in read_metrics(spec.out_dir / "final" / "metrics.parquet")]
+    return [row.loss for row in rows(spec)]
 
 
 @pytest.mark.timeout(240)
@@ -59,19 +64,83 @@ def test_two_processes_and_one_reach_the_same_losses_of_packed_documents(make_sp
     assert losses(two) == pytest.approx(losses(one), abs=1e-5)
 
 
+NUMERICS = {
+    "fields": {
+        "micro_batch_size": 1,
+        "noise_scale_every": 2,
+        "ema_decay": 0.9,
+        "recompute": "full",
+    },
+    "float16": {"precision": "float16", "loss_scale": 2.0**36, "recompute": "selective"},
+    "roll_back": {
+        "on_spike": "roll_back",
+        "spike_sigmas": 3.0,
+        "spike_window": 6,
+        "max_spikes": 100,
+        "lr": 0.1,
+        "steps": 22,
+        "ema_decay": 0.9,
+    },
+}
+
+
 @pytest.mark.timeout(240)
-def test_two_processes_resumed_make_the_bytes_of_a_run_never_stopped(make_spec, tmp_path):
-    whole = make_spec("whole", world_size=2)
+@pytest.mark.parametrize("fields", NUMERICS.values(), ids=NUMERICS.keys())
+def test_two_processes_decide_alike_and_go_on_in_one(make_spec, tmp_path, fields):
+    """Microbatches, averages, scales and roll-backs over shards: what one process does."""
+    make_spec = functools.partial(make_spec, **({"batch_size": 8} | fields))
+    one, two = make_spec("one"), make_spec("two", world_size=2)
+    run(one)
+    run_processes(two, tmp_path / "two.json")
+    tolerance = 1e-5 if "precision" not in fields and "lr" not in fields else 2e-2
+    assert losses(two) == pytest.approx(losses(one), abs=tolerance)
+    events = [[row.event and row.event.split(":")[0] for row in rows(spec)] for spec in (one, two)]
+    assert events[0] == events[1]
+    steps = two.train.steps // two.train.checkpoint_every * two.train.checkpoint_every
+    after = make_spec("after", resume_dir=checkpoint_dir(two.out_dir, steps))
+    run(after)
+    assert losses(after) == pytest.approx(losses(two), abs=tolerance)
+    if "noise_scale_every" in fields:
+        found = [
+            [row.gradient_noise for row in rows(spec) if row.gradient_noise] for spec in (one, two)
+        ]
+        # a microbatch of two processes is two windows, of one process one
+        assert len(found[0]) == len(found[1]) > 0
+
+
+@pytest.mark.timeout(400)
+def test_two_processes_killed_in_a_checkpoint_end_in_the_bytes_of_a_run_never_stopped(
+    make_spec, tmp_path
+):
+    make_spec = functools.partial(make_spec, steps=60, world_size=2)
+    whole = make_spec("whole", checkpoint_every=60)
     run_processes(whole, tmp_path / "whole.json")
-    one = make_spec("one")
+    one = make_spec("one", world_size=1)
     run(one)
     assert losses(whole) == pytest.approx(losses(one), abs=1e-5)
-    resumed = make_spec("resumed", world_size=2, resume_dir=checkpoint_dir(whole.out_dir, 6))
+
+    killed = make_spec("killed", checkpoint_every=2)
+    killed.write(tmp_path / "killed.json")
+    line = command(tmp_path / "killed.json", 2)
+    with subprocess.Popen(line, env=os.environ | environment(1)) as process:
+        wait_for_latest(killed, process)
+        while not list((killed.out_dir / "checkpoints").glob(".step-*.partial/*")):
+            assert process.poll() is None
+        process.kill()  # and its two processes with it: they die with their parent
+    last = newest(killed.out_dir)
+    assert last is not None
+    assert 2 <= verify(last)["step"] < 60
+    resumed = dataclasses.replace(killed, train=whole.train, resume_dir=last)
     run_processes(resumed, tmp_path / "resumed.json")
     for name in ("model.safetensors", "metrics.parquet"):
         file = f"final/{name}"
         assert (resumed.out_dir / file).read_bytes() == (whole.out_dir / file).read_bytes()
-    assert verify(checkpoint_dir(whole.out_dir, 12))["step"] == 12
+
+
+def wait_for_latest(spec, process):
+    while not (spec.out_dir / "checkpoints" / "latest").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
 
 
 @pytest.mark.timeout(400)
@@ -103,13 +172,13 @@ def test_process_that_cannot_write_its_shard_stops_all_and_leaves_the_last_whole
 ):
     spec = make_spec(world_size=2, steps=100_000, checkpoint_every=20)
     spec.write(tmp_path / "spec.json")
-    with subprocess.Popen(command(tmp_path / "spec.json", 2), env=os.environ | environment(1)) as p:
-        while not (spec.out_dir / "checkpoints" / "latest").exists():
-            assert p.poll() is None
-            time.sleep(0.02)
+    with subprocess.Popen(
+        command(tmp_path / "spec.json", 2), env=os.environ | environment(1)
+    ) as process:
+        wait_for_latest(spec, process)
         second = next(
             child
-            for child in psutil.Process(p.pid).children()
+            for child in psutil.Process(process.pid).children()
             if child.environ().get("RANK") == "1"
         )
         resource.prlimit(second.pid, resource.RLIMIT_FSIZE, (1 << 10, 1 << 10))

@@ -25,11 +25,11 @@ N_DEATHS = 30
 SEED = 5
 WAYS = ("time", "growing", "byte")
 MODEL = ModelConfig(d_model=64, n_layers=2, n_heads=2, context_length=16)
-STEPS, EVERY = 1000, 4
+STEPS, EVERY = 600, 4
 FINAL_FILES = ("model.safetensors", "model.json", "metrics.parquet")
 DEATH_SECONDS = 60
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def train(spec):

@@ -29,7 +29,6 @@ from typing import Any, Final
 import pyarrow as pa
 import torch
 import torch.distributed as dist
-from torch import Tensor
 
 from lmcore.errors import InputError
 from lmcore.train.checkpoint import (
@@ -39,11 +38,19 @@ from lmcore.train.checkpoint import (
     prune,
     seal_file,
     seal_state,
-    shard_file,
 )
 from lmcore.train.durable import partial_of, publish_directory
 from lmcore.train.metrics import SCHEMA, MetricRow, to_table, write_metrics
-from lmcore.train.pieces import Piece, Words, assign, copy_to, index_of, pieces_of, write_pieces
+from lmcore.train.pieces import (
+    Held,
+    Words,
+    assign,
+    copy_to,
+    files_of,
+    index_of,
+    pieces_of,
+    write_pieces,
+)
 from lmcore.train.spec import TrainSpec
 from lmcore.train.world import World
 
@@ -56,16 +63,20 @@ _LAST: Final = "the last whole one is intact"
 class Saver:
     """Saves the tensors of one run, of which it holds references, whenever it is told to."""
 
-    def __init__(self, spec: TrainSpec, world: World, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, spec: TrainSpec, world: World, tensors: Mapping[str, Held]) -> None:
         """Settles who writes what; every process has to call."""
         self.spec, self.world = spec, world
         self.group = dist.new_group(backend="gloo") if world.size > 1 else None
         held = pieces_of(tensors)
         given = assign(self._exchange([piece.describe() for piece in held]))
-        mine = {piece["name"] for piece in given[world.rank]}
-        self.pieces: list[Piece] = [piece for piece in held if piece.name in mine]
-        self.files = [shard_file(rank) for rank in range(world.size)]
-        self.index = index_of(given, self.files)
+        files = files_of(given)
+        self.index = index_of(given, files)
+        by_key = {piece.key: piece for piece in held}
+        self.files = {
+            file: [by_key[key] for key in keys] for file, keys in files[world.rank].items()
+        }
+        """what this process writes"""
+        self.pieces = [piece for pieces in self.files.values() for piece in pieces]
         self.words: list[Words | None] = [None] * len(self.pieces)
         self.table: pa.Table = SCHEMA.empty_table()
         self.last_row: MetricRow | None = None
@@ -161,8 +172,8 @@ class Saver:
         partial = partial_of(directory)
         try:
             self._together(step, lambda: self._make(partial))
-            seals = self._together(step, lambda: self._write_shard(partial))
-            files = dict(zip(self.files, seals, strict=True))
+            seals = self._together(step, lambda: self._write_files(partial))
+            files = {name: seal for written in seals for name, seal in written.items()}
             self._together(step, lambda: self._commit(directory, files, step, rows, scalars))
         except Exception:
             if self.world.is_first:
@@ -175,9 +186,12 @@ class Saver:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
 
-    def _write_shard(self, partial: Path) -> dict[str, object]:
-        words = [array for array in self.words if array is not None]
-        return write_pieces(partial / shard_file(self.world.rank), self.pieces, words)
+    def _write_files(self, partial: Path) -> dict[str, dict[str, object]]:
+        words = iter([array for array in self.words if array is not None])
+        return {
+            name: write_pieces(partial / name, pieces, [next(words) for _ in pieces])
+            for name, pieces in self.files.items()
+        }
 
     def _commit(
         self,

@@ -34,7 +34,7 @@ from typing import Any
 import bench_training
 import harness
 
-N_PAIRS, N_LOADS = 7, 5
+N_PAIRS, N_LOADS = 5, 5
 CHECKPOINT_EVERY = 100
 Found = dict[str, float]
 

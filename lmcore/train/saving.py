@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ from lmcore.train.durable import partial_of, publish_directory
 from lmcore.train.metrics import SCHEMA, MetricRow, to_table, write_metrics
 from lmcore.train.pieces import (
     Held,
+    Piece,
     Words,
     assign,
     copy_to,
@@ -82,6 +84,7 @@ class Saver:
         self.last_row: MetricRow | None = None
         self.thread: threading.Thread | None = None
         self.copied = threading.Event()
+        self.stream: torch.cuda.Stream | None = None
         self.error: Exception | None = None
         self.held_seconds = 0.0
         """How long training has waited for checkpoints, its end not counted."""
@@ -106,6 +109,7 @@ class Saver:
         self.n_begun += 1
         self.copied.clear()
         new = self._take_new(rows)
+        self.stream = _beside_compute(self.pieces)
         self.thread = threading.Thread(
             target=self._work, args=(step, new, scalars), name=f"checkpoint-{step}", daemon=True
         )
@@ -162,8 +166,9 @@ class Saver:
 
     def _copy(self) -> None:
         try:
-            for number, piece in enumerate(self.pieces):
-                self.words[number] = copy_to(self.words[number], piece.tensor)
+            with nullcontext() if self.stream is None else torch.cuda.stream(self.stream):
+                for number, piece in enumerate(self.pieces):
+                    self.words[number] = copy_to(self.words[number], piece.tensor)
         finally:
             self.copied.set()
 
@@ -247,6 +252,16 @@ class Saver:
             json.loads(bytes(found[: int(length)].tolist()))
             for found, length in zip(texts, lengths, strict=True)
         ]
+
+
+def _beside_compute(pieces: Sequence[Piece]) -> torch.cuda.Stream | None:
+    """A stream on which tensors of a GPU, as they are now, are copied beside the next kernels."""
+    device = next((piece.tensor.device for piece in pieces if piece.tensor.is_cuda), None)
+    if device is None:
+        return None
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it so
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return stream
 
 
 def _step_back() -> None:

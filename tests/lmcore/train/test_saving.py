@@ -19,7 +19,7 @@ from lmcore.train.saving import Saver
 from lmcore.train.world import World
 
 SHARD = "shard-00000.safetensors"
-N_NUMBERS = 1 << 22
+N_NUMBERS = 1 << 20
 SMALL_DISK_BYTES = 2 << 20
 
 

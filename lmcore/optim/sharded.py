@@ -46,7 +46,7 @@ class Split:
 
     def cut(self, whole: Tensor) -> Tensor:
         """This process's part of a whole that it holds."""
-        mine = share(self._n, self.group.size, self.group.rank)
+        mine = self.mine
         if self.axis == 1:
             return whole[:, mine.start : mine.stop].contiguous()
         stacked = whole.reshape(self.n_parts, self._n, -1)
@@ -64,19 +64,10 @@ class Split:
         whole = torch.cat([every[i, : len(share(self._n, size, i))] for i in range(size)])
         return whole.transpose(0, 1).reshape(self.shape).contiguous()
 
-    def blocks(self, first: int, local: Tensor) -> list[tuple[tuple[int, ...], Tensor]]:
-        """Where in the whole the rows of a part from `first` on lie; one block a projection."""
-        mine = share(self._n, self.group.size, self.group.rank)
-        if self.axis == 1:
-            return [((first, mine.start), local)]
-        n, last = len(mine), first + len(local)
-        found: list[tuple[tuple[int, ...], Tensor]] = []
-        for i in range(self.n_parts):
-            begin, end = max(first, i * n), min(last, (i + 1) * n)
-            if begin < end:
-                row = i * self._n + mine.start + begin - i * n
-                found.append(((row, 0), local[begin - first : end - first]))
-        return found
+    @property
+    def mine(self) -> range:
+        """Which rows of each projection, or which columns, are this process's."""
+        return share(self._n, self.group.size, self.group.rank)
 
     @property
     def _n(self) -> int:
@@ -142,14 +133,3 @@ def scatter_like(whole: Tensor, like: Tensor) -> Tensor:
 
     assert isinstance(like, DTensor)
     return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None)
-
-
-def blocks_of(tensor: Tensor) -> list[tuple[tuple[int, ...], Tensor]]:
-    """The rectangles of the whole that this process holds: where each begins, and its numbers."""
-    offsets, local = (0,) * tensor.dim(), tensor
-    if is_sharded(tensor):
-        (chunk,) = tensor.__create_chunk_list__()  # type: ignore[attr-defined]  # DTensor's own
-        offsets, local = tuple(chunk.offsets), local_part(tensor)
-    split = split_of(tensor)
-    found = [(offsets, local)] if split is None else split.blocks(offsets[0], local)
-    return [(begin, block) for begin, block in found if block.numel()]

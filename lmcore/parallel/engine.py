@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from lmcore.model.transformer import Transformer
 from lmcore.optim.clipping import clip_gradients
 from lmcore.optim.sharded import (
+    Split,
     gather_whole,
     is_sharded,
     local_part,
@@ -174,18 +175,13 @@ class Parallel:
             whole[name] = held
         return whole
 
-    def mark_alike(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Says of tensors that belong to parameters ("<what>.<name>") how they lie in the whole.
+    def split_of(self, path: str, tensor: Tensor) -> Split | None:
+        """How a tensor that belongs to a parameter ("<what>.<name>") lies in the whole.
 
-        A tensor of another shape than its parameter's part is a whole.
+        None where it is the whole, as one of another shape than its parameter's part is.
         """
-        if self.mesh.tensor.size > 1:
-            for path, tensor in tensors.items():
-                parameter = self._parameter_of(path)
-                split = split_of(parameter)
-                if split is not None and tensor.shape == parameter.shape:
-                    mark(tensor, split)
-        return tensors
+        parameter = self._parameter_of(path)
+        return split_of(parameter) if tensor.shape == parameter.shape else None
 
     def _parameter_of(self, path: str) -> nn.Parameter:
         rest = path

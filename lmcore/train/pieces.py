@@ -7,6 +7,9 @@ as torch.distributed.checkpoint's own safetensors storage lays them out: its Hug
 loads a folder of ours. Ours is read and written without it, because importing it takes 2.4 s and
 200 MB, it serialises a second copy in memory, and the file would have to be read again for its hash.
 
+A process that holds several blocks of one tensor (its heads of queries, of keys and of values) says
+where by a `Part`; the second blocks go to a second file, because a file holds a name once.
+
 Cost: a piece goes from memory to the file block by block, hashed on the way, with no copy between:
 2.0 GB/s for the hash on a core with SHA instructions, 4 GB/s for the writing. Reading takes the
 blocks that overlap.
@@ -15,6 +18,7 @@ blocks that overlap.
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +31,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from lmcore.errors import InputError
-from lmcore.optim.sharded import blocks_of, whole_shape
+from lmcore.optim.sharded import is_sharded
 
 _BLOCK_BYTES: Final = 1 << 22
 _ALIGNMENT: Final = 8
@@ -50,7 +54,11 @@ Words = Shaped[np.ndarray, "..."]
 """The bytes of a tensor, as numpy holds them."""
 
 Index = dict[str, Any]  # JSON
-"""tensor -> {"dtype", "shape", "pieces": [{"key", "file", "offsets", "shape"}]}"""
+"""tensor -> {"dtype", "shape", "pieces": [{"file", "offsets", "shape"}]}"""
+
+
+Key = tuple[str, tuple[int, ...]]
+"""A piece by its tensor's name and its offsets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +71,16 @@ class Piece:
     offsets: tuple[int, ...]
     """Where in the whole the block begins."""
     tensor: Tensor
-    number: int = 0
-    """Which of the process's blocks of the tensor."""
 
     @property
-    def key(self) -> str:
-        """Its name in a file."""
-        return f"{self.name}#{self.number}" if self.number else self.name
+    def key(self) -> Key:
+        """What tells it from all others of a checkpoint."""
+        return self.name, self.offsets
 
     def describe(self) -> dict[str, object]:
         """What other processes have to know of it, as JSON."""
         return {
             "name": self.name,
-            "key": self.key,
             "dtype": _DTYPES[self.tensor.dtype],
             "whole": list(self.whole),
             "offsets": list(self.offsets),
@@ -84,14 +89,62 @@ class Piece:
         }
 
 
-def pieces_of(tensors: Mapping[str, Tensor]) -> list[Piece]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A tensor of this process as rows of a larger one: runs of them, each with a place in the whole."""
+
+    tensor: Tensor
+    whole: tuple[int, ...]
+    runs: tuple[tuple[int, int, tuple[int, ...]], ...]
+    """First row in the tensor, number of rows, and offsets in the whole."""
+
+
+Held = Tensor | Part
+
+
+def part_of_stack(
+    tensor: Tensor, whole: tuple[int, ...], *, axis: int, n_parts: int, mine: range
+) -> Part:
+    """The part of a matrix that stacks projections: `mine` of the rows of each, or of the columns.
+
+    The tensor may in turn be sharded by rows (FSDP).
+    """
+    offsets, local = _locate(tensor)
+    begin, n_rows = offsets[0], local.shape[0]
+    if axis == 1:
+        return Part(local, whole, ((0, n_rows, (begin, mine.start + offsets[1])),))
+    size, runs = whole[0] // n_parts, []
+    for number in range(n_parts):
+        first = max(begin, number * len(mine))
+        last = min(begin + n_rows, (number + 1) * len(mine))
+        if first < last:
+            row = number * size + mine.start + first - number * len(mine)
+            runs.append((first - begin, last - first, (row, *offsets[1:])))
+    return Part(local, whole, tuple(runs))
+
+
+def _locate(tensor: Tensor) -> tuple[tuple[int, ...], Tensor]:
+    """Where this process's part of a tensor begins, and the part."""
+    if not is_sharded(tensor):
+        return (0,) * tensor.dim(), tensor
+    (chunk,) = tensor.__create_chunk_list__()  # type: ignore[attr-defined]  # DTensor's own
+    return tuple(chunk.offsets), tensor.to_local()  # type: ignore[attr-defined]
+
+
+def pieces_of(held: Mapping[str, Held]) -> list[Piece]:
     """The blocks that this process holds, in the order of their names; nothing is copied."""
     found = []
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        for number, (offsets, block) in enumerate(blocks_of(tensor)):
-            found.append(Piece(name, whole_shape(tensor), offsets, block.detach(), number))
-    return found
+    for name in sorted(held):
+        part = held[name]
+        if isinstance(part, Part):
+            found += [
+                Piece(name, part.whole, offsets, part.tensor.detach()[first : first + n_rows])
+                for first, n_rows, offsets in part.runs
+            ]
+        else:
+            offsets, local = _locate(part.detach())
+            found.append(Piece(name, tuple(part.shape), offsets, local))
+    return [piece for piece in found if piece.tensor.numel()]
 
 
 def assign(held: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[Mapping[str, Any]]]:
@@ -110,16 +163,37 @@ def assign(held: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[Mapping[str
     return given
 
 
-def index_of(given: Sequence[Sequence[Mapping[str, Any]]], files: Sequence[str]) -> Index:
+def files_of(given: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, list[Key]]]:
+    """The files of each process and the pieces in them: a second of one name goes to a second file."""
+    every = []
+    for rank, pieces in enumerate(given):
+        seen: Counter[str] = Counter()
+        files: dict[str, list[Key]] = {}
+        for piece in pieces:
+            number = seen[piece["name"]]
+            seen[piece["name"]] += 1
+            suffix = f"-{number}" if number else ""
+            files.setdefault(f"shard-{rank:05d}{suffix}.safetensors", []).append(
+                (piece["name"], tuple(piece["offsets"]))
+            )
+        every.append(files)
+    return every
+
+
+def index_of(
+    given: Sequence[Sequence[Mapping[str, Any]]], files: Sequence[Mapping[str, Sequence[Key]]]
+) -> Index:
     """What a manifest says of the tensors: where each piece lies."""
     index: Index = {}
-    for file, pieces in zip(files, given, strict=True):
+    for pieces, found in zip(given, files, strict=True):
+        places = {key: file for file, keys in found.items() for key in keys}
         for piece in pieces:
             entry = index.setdefault(
                 piece["name"], {"dtype": piece["dtype"], "shape": piece["whole"], "pieces": []}
             )
+            file = places[piece["name"], tuple(piece["offsets"])]
             entry["pieces"].append(
-                {name: piece[name] for name in ("key", "offsets", "shape")} | {"file": file}
+                {"file": file, "offsets": piece["offsets"], "shape": piece["shape"]}
             )
     return index
 
@@ -155,14 +229,16 @@ def write_pieces(path: Path, pieces: Sequence[Piece], words: Sequence[Words]) ->
 
 
 def _header(pieces: Sequence[Piece]) -> bytes:
-    offsets = {piece.key: {"saved_offsets": list(piece.offsets)} for piece in pieces}
+    offsets = {piece.name: {"saved_offsets": list(piece.offsets)} for piece in pieces}
+    if len(offsets) != len(pieces):
+        raise ValueError("one process holds two pieces of one tensor")
     header: dict[str, object] = {
         "__metadata__": {"DCP_VERSION": "1.0", "DCP_SHARDING_INFO": json.dumps(offsets)}
     }
     end = 0
     for piece in pieces:
         start, end = end, end + piece.tensor.numel() * piece.tensor.element_size()
-        header[piece.key] = {
+        header[piece.name] = {
             "dtype": _DTYPES[piece.tensor.dtype],
             "shape": list(piece.tensor.shape),
             "data_offsets": [start, end],
@@ -187,23 +263,23 @@ def check_index(index: Index, files: Iterable[str]) -> None:
 
 
 def read_into(
-    directory: Path, index: Index, tensors: Mapping[str, Tensor], *, is_part: bool = False
+    directory: Path, index: Index, tensors: Mapping[str, Held], *, is_all: bool = True
 ) -> None:
     """Fills this process's blocks of tensors from the pieces that overlap them.
 
-    With `is_part` other processes may hold tensors of which this one holds nothing.
+    Where the files may hold more than this process does, `is_all` says no.
 
     Raises:
         InputError: the files hold other tensors, or cannot be read.
     """
-    held = {
-        name: ([*whole_shape(tensor)], _DTYPES[tensor.dtype]) for name, tensor in tensors.items()
-    }
-    stored = {name: (entry["shape"], entry["dtype"]) for name, entry in index.items()}
+    held = {name: _describe(part) for name, part in tensors.items()}
     # what has no numbers has no bytes, and is not stored
     expected = {name: what for name, what in held.items() if 0 not in what[0]}
-    if is_part:
-        stored = {name: what for name, what in stored.items() if name in expected}
+    stored = {
+        name: (entry["shape"], entry["dtype"])
+        for name, entry in index.items()
+        if is_all or name in expected
+    }
     if stored != expected:
         odd = sorted(n for n in stored | expected if stored.get(n) != expected.get(n))
         raise InputError(
@@ -211,8 +287,9 @@ def read_into(
             f"{stored.get(odd[0], 'none')} in the files, {expected.get(odd[0], 'none')} in the run); "
             "expected the same; resume with the configuration of the checkpoint"
         )
-    files = sorted({piece["file"] for entry in index.values() for piece in entry["pieces"]})
     targets = pieces_of(tensors)
+    names = {target.name for target in targets}
+    files = sorted({piece["file"] for name in names for piece in index[name]["pieces"]})
     for file in files:
         try:
             with safe_open(directory / file, framework="pt") as source:
@@ -227,6 +304,12 @@ def read_into(
             ) from error
 
 
+def _describe(part: Held) -> tuple[list[int], str]:
+    whole = part.whole if isinstance(part, Part) else part.shape
+    tensor = part.tensor if isinstance(part, Part) else part
+    return [*whole], _DTYPES[tensor.dtype]
+
+
 def _fill(source: Any, stored: Mapping[str, Any], target: Piece) -> None:  # safetensors' open file
     """Copies what a stored piece and a block have in common."""
     begins = [max(a, b) for a, b in zip(stored["offsets"], target.offsets, strict=True)]
@@ -239,20 +322,20 @@ def _fill(source: Any, stored: Mapping[str, Any], target: Piece) -> None:  # saf
     if any(begin >= end for begin, end in zip(begins, ends, strict=True)):
         return
     if not begins:
-        target.tensor.copy_(source.get_tensor(stored["key"]))
+        target.tensor.copy_(source.get_tensor(target.name))
         return
     there = tuple(
         slice(b - o, e - o) for b, e, o in zip(begins, ends, stored["offsets"], strict=True)
     )
     here = tuple(slice(b - o, e - o) for b, e, o in zip(begins, ends, target.offsets, strict=True))
-    target.tensor[here].copy_(source.get_slice(stored["key"])[there])
+    target.tensor[here].copy_(source.get_slice(target.name)[there])
 
 
 def read_whole(directory: Path, index: Index, prefix: str) -> dict[str, Tensor]:
     """The whole tensors whose names begin with a prefix, by the rest of their names."""
     types = {name: dtype for dtype, name in _DTYPES.items()}
     wanted = {name: entry for name, entry in index.items() if name.startswith(prefix)}
-    tensors = {
+    tensors: dict[str, Tensor] = {
         name: torch.empty(entry["shape"], dtype=types[entry["dtype"]])
         for name, entry in wanted.items()
     }

@@ -26,6 +26,7 @@ from lmcore.tokens.shards import TokenShards
 from lmcore.train.accumulation import accumulate, micro_batches
 from lmcore.train.config import TrainConfig
 from lmcore.train.noise_scale import MicroGradients
+from lmcore.train.pieces import Held, part_of_stack
 from lmcore.train.precision import autocast, prepare
 from lmcore.train.recompute import offloading, recompute_blocks, refuse_offload
 from lmcore.train.spec import TrainSpec
@@ -245,10 +246,19 @@ class Trainer:
         averaged = self.updates.average.averaged(self.updates.n_updates)
         return self.parallel.whole(averaged)
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Held]:
         """Every tensor that the next step depends on, this process's part, not copied."""
         weights = {f"model.{name}": p.detach() for name, p in self.parameters.items()}
-        return {**self.parallel.mark_alike(weights | self.updates.state())}
+        tensors = weights | self.updates.state()
+        return {path: self._held(path, tensor) for path, tensor in tensors.items()}
+
+    def _held(self, path: str, tensor: Tensor) -> Held:
+        split = self.parallel.split_of(path, tensor)
+        if split is None:
+            return tensor
+        return part_of_stack(
+            tensor, split.shape, axis=split.axis, n_parts=split.n_parts, mine=split.mine
+        )
 
     def scalars(self) -> dict[str, object]:
         """Everything else that the next step depends on, beside its number, as JSON."""

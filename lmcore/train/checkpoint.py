@@ -28,8 +28,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from torch import Tensor
-
 from lmcore.errors import InputError
 from lmcore.model.config import ModelConfig
 from lmcore.model.files import save_weights
@@ -39,7 +37,7 @@ from lmcore.train.branching import free_fields, is_same_up_to
 from lmcore.train.config import TrainConfig
 from lmcore.train.durable import drop_directory, write_directory, write_json, write_text
 from lmcore.train.metrics import MetricRow, read_metrics
-from lmcore.train.pieces import Index, check_index, read_into, read_whole
+from lmcore.train.pieces import Held, Index, check_index, read_into, read_whole
 from lmcore.train.retention import superseded
 from lmcore.train.spec import TrainSpec
 
@@ -64,11 +62,6 @@ class Restored:
 def checkpoint_dir(out_dir: Path, step: int) -> Path:
     """Where the checkpoint of a step lies."""
     return out_dir / "checkpoints" / f"step-{step:06d}"
-
-
-def shard_file(rank: int) -> str:
-    """Name of the file that a process writes."""
-    return f"shard-{rank:05d}.safetensors"
 
 
 def steps_of(out_dir: Path) -> list[int]:
@@ -135,7 +128,7 @@ def prune(spec: TrainSpec, step: int) -> None:
         drop_directory(checkpoint_dir(spec.out_dir, old))
 
 
-def load_checkpoint(directory: Path, spec: TrainSpec, tensors: Mapping[str, Tensor]) -> Restored:
+def load_checkpoint(directory: Path, spec: TrainSpec, tensors: Mapping[str, Held]) -> Restored:
     """Fills the tensors of the run that the spec describes, whole or this process's blocks of them.
 
     Raises:
@@ -144,7 +137,8 @@ def load_checkpoint(directory: Path, spec: TrainSpec, tensors: Mapping[str, Tens
     """
     state = verify(directory)
     _check_run(directory, state, spec)
-    read_into(directory, state["tensors"], tensors)
+    is_all = spec.train.world_size == 1  # several processes may hold different tensors
+    read_into(directory, state["tensors"], tensors, is_all=is_all)
     rows = read_metrics(directory / METRICS_FILE)
     every = spec.train.eval_every
     # the last step of the run that wrote them was measured off the interval

@@ -7,6 +7,9 @@ as torch.distributed.checkpoint's own safetensors storage lays them out: its Hug
 loads a folder of ours. Ours is read and written without it, because importing it takes 2.4 s and
 200 MB, it serialises a second copy in memory, and the file would have to be read again for its hash.
 
+A process that holds several blocks of one tensor (its heads of queries, of keys and of values) says
+where by a `Part`; the second blocks go to a second file, because a file holds a name once.
+
 Cost: a piece goes from memory to the file block by block, hashed on the way, with no copy between:
 2.0 GB/s for the hash on a core with SHA instructions, 4 GB/s for the writing. Reading takes the
 blocks that overlap.
@@ -15,6 +18,7 @@ blocks that overlap.
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +57,10 @@ Index = dict[str, Any]  # JSON
 """tensor -> {"dtype", "shape", "pieces": [{"file", "offsets", "shape"}]}"""
 
 
+Key = tuple[str, tuple[int, ...]]
+"""A piece by its tensor's name and its offsets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A block of a tensor, in the memory of this process."""
@@ -63,6 +71,11 @@ class Piece:
     offsets: tuple[int, ...]
     """Where in the whole the block begins."""
     tensor: Tensor
+
+    @property
+    def key(self) -> Key:
+        """What tells it from all others of a checkpoint."""
+        return self.name, self.offsets
 
     def describe(self) -> dict[str, object]:
         """What other processes have to know of it, as JSON."""
@@ -76,18 +89,62 @@ class Piece:
         }
 
 
-def pieces_of(tensors: Mapping[str, Tensor]) -> list[Piece]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A tensor of this process as rows of a larger one: runs of them, each with a place in the whole."""
+
+    tensor: Tensor
+    whole: tuple[int, ...]
+    runs: tuple[tuple[int, int, tuple[int, ...]], ...]
+    """First row in the tensor, number of rows, and offsets in the whole."""
+
+
+Held = Tensor | Part
+
+
+def part_of_stack(
+    tensor: Tensor, whole: tuple[int, ...], *, axis: int, n_parts: int, mine: range
+) -> Part:
+    """The part of a matrix that stacks projections: `mine` of the rows of each, or of the columns.
+
+    The tensor may in turn be sharded by rows (FSDP).
+    """
+    offsets, local = _locate(tensor)
+    begin, n_rows = offsets[0], local.shape[0]
+    if axis == 1:
+        return Part(local, whole, ((0, n_rows, (begin, mine.start + offsets[1])),))
+    size, runs = whole[0] // n_parts, []
+    for number in range(n_parts):
+        first = max(begin, number * len(mine))
+        last = min(begin + n_rows, (number + 1) * len(mine))
+        if first < last:
+            row = number * size + mine.start + first - number * len(mine)
+            runs.append((first - begin, last - first, (row, *offsets[1:])))
+    return Part(local, whole, tuple(runs))
+
+
+def _locate(tensor: Tensor) -> tuple[tuple[int, ...], Tensor]:
+    """Where this process's part of a tensor begins, and the part."""
+    if not is_sharded(tensor):
+        return (0,) * tensor.dim(), tensor
+    (chunk,) = tensor.__create_chunk_list__()  # type: ignore[attr-defined]  # DTensor's own
+    return tuple(chunk.offsets), tensor.to_local()  # type: ignore[attr-defined]
+
+
+def pieces_of(held: Mapping[str, Held]) -> list[Piece]:
     """The blocks that this process holds, in the order of their names; nothing is copied."""
     found = []
-    for name in sorted(tensors):
-        tensor = tensors[name].detach()
-        offsets, local = (0,) * tensor.dim(), tensor
-        if is_sharded(tensor):
-            (chunk,) = tensor.__create_chunk_list__()  # type: ignore[attr-defined]  # DTensor's own
-            offsets, local = tuple(chunk.offsets), tensor.to_local()  # type: ignore[attr-defined]
-        if local.numel():
-            found.append(Piece(name, tuple(tensor.shape), offsets, local))
-    return found
+    for name in sorted(held):
+        part = held[name]
+        if isinstance(part, Part):
+            found += [
+                Piece(name, part.whole, offsets, part.tensor.detach()[first : first + n_rows])
+                for first, n_rows, offsets in part.runs
+            ]
+        else:
+            offsets, local = _locate(part.detach())
+            found.append(Piece(name, tuple(part.shape), offsets, local))
+    return [piece for piece in found if piece.tensor.numel()]
 
 
 def assign(held: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[Mapping[str, Any]]]:
@@ -106,14 +163,35 @@ def assign(held: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[Mapping[str
     return given
 
 
-def index_of(given: Sequence[Sequence[Mapping[str, Any]]], files: Sequence[str]) -> Index:
+def files_of(given: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, list[Key]]]:
+    """The files of each process and the pieces in them: a second of one name goes to a second file."""
+    every = []
+    for rank, pieces in enumerate(given):
+        seen: Counter[str] = Counter()
+        files: dict[str, list[Key]] = {}
+        for piece in pieces:
+            number = seen[piece["name"]]
+            seen[piece["name"]] += 1
+            suffix = f"-{number}" if number else ""
+            files.setdefault(f"shard-{rank:05d}{suffix}.safetensors", []).append(
+                (piece["name"], tuple(piece["offsets"]))
+            )
+        every.append(files)
+    return every
+
+
+def index_of(
+    given: Sequence[Sequence[Mapping[str, Any]]], files: Sequence[Mapping[str, Sequence[Key]]]
+) -> Index:
     """What a manifest says of the tensors: where each piece lies."""
     index: Index = {}
-    for file, pieces in zip(files, given, strict=True):
+    for pieces, found in zip(given, files, strict=True):
+        places = {key: file for file, keys in found.items() for key in keys}
         for piece in pieces:
             entry = index.setdefault(
                 piece["name"], {"dtype": piece["dtype"], "shape": piece["whole"], "pieces": []}
             )
+            file = places[piece["name"], tuple(piece["offsets"])]
             entry["pieces"].append(
                 {"file": file, "offsets": piece["offsets"], "shape": piece["shape"]}
             )
@@ -184,16 +262,24 @@ def check_index(index: Index, files: Iterable[str]) -> None:
             raise ValueError(f"{found:,d} of {whole:,d} numbers of {name}")
 
 
-def read_into(directory: Path, index: Index, tensors: Mapping[str, Tensor]) -> None:
+def read_into(
+    directory: Path, index: Index, tensors: Mapping[str, Held], *, is_all: bool = True
+) -> None:
     """Fills this process's blocks of tensors from the pieces that overlap them.
+
+    Where the files may hold more than this process does, `is_all` says no.
 
     Raises:
         InputError: the files hold other tensors, or cannot be read.
     """
-    held = {name: ([*tensor.shape], _DTYPES[tensor.dtype]) for name, tensor in tensors.items()}
-    stored = {name: (entry["shape"], entry["dtype"]) for name, entry in index.items()}
+    held = {name: _describe(part) for name, part in tensors.items()}
     # what has no numbers has no bytes, and is not stored
     expected = {name: what for name, what in held.items() if 0 not in what[0]}
+    stored = {
+        name: (entry["shape"], entry["dtype"])
+        for name, entry in index.items()
+        if is_all or name in expected
+    }
     if stored != expected:
         odd = sorted(n for n in stored | expected if stored.get(n) != expected.get(n))
         raise InputError(
@@ -201,8 +287,9 @@ def read_into(directory: Path, index: Index, tensors: Mapping[str, Tensor]) -> N
             f"{stored.get(odd[0], 'none')} in the files, {expected.get(odd[0], 'none')} in the run); "
             "expected the same; resume with the configuration of the checkpoint"
         )
-    files = sorted({piece["file"] for entry in index.values() for piece in entry["pieces"]})
     targets = pieces_of(tensors)
+    names = {target.name for target in targets}
+    files = sorted({piece["file"] for name in names for piece in index[name]["pieces"]})
     for file in files:
         try:
             with safe_open(directory / file, framework="pt") as source:
@@ -215,6 +302,12 @@ def read_into(directory: Path, index: Index, tensors: Mapping[str, Tensor]) -> N
                 f"found {directory / file} unreadable ({error}); expected a file of tensors; "
                 "choose an earlier checkpoint or start without one"
             ) from error
+
+
+def _describe(part: Held) -> tuple[list[int], str]:
+    whole = part.whole if isinstance(part, Part) else part.shape
+    tensor = part.tensor if isinstance(part, Part) else part
+    return [*whole], _DTYPES[tensor.dtype]
 
 
 def _fill(source: Any, stored: Mapping[str, Any], target: Piece) -> None:  # safetensors' open file
@@ -242,7 +335,7 @@ def read_whole(directory: Path, index: Index, prefix: str) -> dict[str, Tensor]:
     """The whole tensors whose names begin with a prefix, by the rest of their names."""
     types = {name: dtype for dtype, name in _DTYPES.items()}
     wanted = {name: entry for name, entry in index.items() if name.startswith(prefix)}
-    tensors = {
+    tensors: dict[str, Tensor] = {
         name: torch.empty(entry["shape"], dtype=types[entry["dtype"]])
         for name, entry in wanted.items()
     }

@@ -23,13 +23,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import torch
 import torch.distributed as dist
-from torch import Tensor
 
 from lmcore.errors import InputError
 from lmcore.train.checkpoint import (
@@ -39,11 +39,20 @@ from lmcore.train.checkpoint import (
     prune,
     seal_file,
     seal_state,
-    shard_file,
 )
 from lmcore.train.durable import partial_of, publish_directory
 from lmcore.train.metrics import SCHEMA, MetricRow, to_table, write_metrics
-from lmcore.train.pieces import Piece, Words, assign, copy_to, index_of, pieces_of, write_pieces
+from lmcore.train.pieces import (
+    Held,
+    Piece,
+    Words,
+    assign,
+    copy_to,
+    files_of,
+    index_of,
+    pieces_of,
+    write_pieces,
+)
 from lmcore.train.spec import TrainSpec
 from lmcore.train.world import World
 
@@ -56,21 +65,26 @@ _LAST: Final = "the last whole one is intact"
 class Saver:
     """Saves the tensors of one run, of which it holds references, whenever it is told to."""
 
-    def __init__(self, spec: TrainSpec, world: World, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, spec: TrainSpec, world: World, tensors: Mapping[str, Held]) -> None:
         """Settles who writes what; every process has to call."""
         self.spec, self.world = spec, world
         self.group = dist.new_group(backend="gloo") if world.size > 1 else None
         held = pieces_of(tensors)
         given = assign(self._exchange([piece.describe() for piece in held]))
-        mine = {piece["name"] for piece in given[world.rank]}
-        self.pieces: list[Piece] = [piece for piece in held if piece.name in mine]
-        self.files = [shard_file(rank) for rank in range(world.size)]
-        self.index = index_of(given, self.files)
+        files = files_of(given)
+        self.index = index_of(given, files)
+        by_key = {piece.key: piece for piece in held}
+        self.files = {
+            file: [by_key[key] for key in keys] for file, keys in files[world.rank].items()
+        }
+        """what this process writes"""
+        self.pieces = [piece for pieces in self.files.values() for piece in pieces]
         self.words: list[Words | None] = [None] * len(self.pieces)
         self.table: pa.Table = SCHEMA.empty_table()
         self.last_row: MetricRow | None = None
         self.thread: threading.Thread | None = None
         self.copied = threading.Event()
+        self.stream: torch.cuda.Stream | None = None
         self.error: Exception | None = None
         self.held_seconds = 0.0
         """How long training has waited for checkpoints, its end not counted."""
@@ -95,6 +109,7 @@ class Saver:
         self.n_begun += 1
         self.copied.clear()
         new = self._take_new(rows)
+        self.stream = _beside_compute(self.pieces)
         self.thread = threading.Thread(
             target=self._work, args=(step, new, scalars), name=f"checkpoint-{step}", daemon=True
         )
@@ -151,8 +166,9 @@ class Saver:
 
     def _copy(self) -> None:
         try:
-            for number, piece in enumerate(self.pieces):
-                self.words[number] = copy_to(self.words[number], piece.tensor)
+            with nullcontext() if self.stream is None else torch.cuda.stream(self.stream):
+                for number, piece in enumerate(self.pieces):
+                    self.words[number] = copy_to(self.words[number], piece.tensor)
         finally:
             self.copied.set()
 
@@ -161,8 +177,8 @@ class Saver:
         partial = partial_of(directory)
         try:
             self._together(step, lambda: self._make(partial))
-            seals = self._together(step, lambda: self._write_shard(partial))
-            files = dict(zip(self.files, seals, strict=True))
+            seals = self._together(step, lambda: self._write_files(partial))
+            files = {name: seal for written in seals for name, seal in written.items()}
             self._together(step, lambda: self._commit(directory, files, step, rows, scalars))
         except Exception:
             if self.world.is_first:
@@ -175,9 +191,12 @@ class Saver:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
 
-    def _write_shard(self, partial: Path) -> dict[str, object]:
-        words = [array for array in self.words if array is not None]
-        return write_pieces(partial / shard_file(self.world.rank), self.pieces, words)
+    def _write_files(self, partial: Path) -> dict[str, dict[str, object]]:
+        words = iter([array for array in self.words if array is not None])
+        return {
+            name: write_pieces(partial / name, pieces, [next(words) for _ in pieces])
+            for name, pieces in self.files.items()
+        }
 
     def _commit(
         self,
@@ -233,6 +252,16 @@ class Saver:
             json.loads(bytes(found[: int(length)].tolist()))
             for found, length in zip(texts, lengths, strict=True)
         ]
+
+
+def _beside_compute(pieces: Sequence[Piece]) -> torch.cuda.Stream | None:
+    """A stream on which tensors of a GPU, as they are now, are copied beside the next kernels."""
+    device = next((piece.tensor.device for piece in pieces if piece.tensor.is_cuda), None)
+    if device is None:
+        return None
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it so
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return stream
 
 
 def _step_back() -> None:

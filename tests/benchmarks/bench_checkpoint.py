@@ -34,7 +34,7 @@ from typing import Any
 import bench_training
 import harness
 
-N_PAIRS, N_LOADS = 7, 5
+N_PAIRS, N_LOADS = 5, 5
 CHECKPOINT_EVERY = 100
 Found = dict[str, float]
 
@@ -93,16 +93,19 @@ def _at_once(saver: Any, step: int) -> list[float]:
     return [_seconds(lambda n=n: save(n)) for n in range(3)]  # type: ignore[misc]
 
 
-def _peer(state: dict[str, Any], folder: Path) -> list[float]:
+def _peer(state: dict[str, Any], folder: Path, threads: int) -> list[float]:
     """How long torch's own asynchronous checkpoint holds its caller."""
     import torch.distributed as dist
     from torch.distributed import checkpoint
 
-    dist.init_process_group("gloo", init_method=f"file://{folder}/peers", rank=0, world_size=1)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/peers-{threads}", rank=0, world_size=1
+    )
     calls = []
     for number in range(3):
+        writer = checkpoint.FileSystemWriter(folder / f"dcp-{threads}-{number}", overwrite=False)
         started = time.perf_counter()
-        future: Any = checkpoint.async_save(state, checkpoint_id=folder / f"dcp-{number}")
+        future: Any = checkpoint.async_save(state, storage_writer=writer)
         calls.append(time.perf_counter() - started)
         future.result()
     dist.destroy_process_group()
@@ -148,7 +151,7 @@ def _work(folder: Path, threads: int) -> Found:
         found, step = _pairs(trainer, saver)
         at_once = _at_once(saver, step)
         resumed, plain = _loads(spec, state)
-        peer = _peer(state, folder)
+        peer = _peer(state, folder, threads)
     median = {name: statistics.median(values) for name, values in found.items()}
     n_bytes = sum(tensor.nbytes for tensor in state.values())
     slower = statistics.median(

@@ -18,9 +18,10 @@ import pytest
 
 from lmcore.model.config import ModelConfig
 from lmcore.train import loop
-from lmcore.train.checkpoint import checkpoint_dir, newest, shard_file, steps_of, verify
+from lmcore.train.checkpoint import checkpoint_dir, newest, steps_of, verify
 from lmcore.train.durable import partial_of
 
+SHARD = "shard-00000.safetensors"
 N_DEATHS = 30
 SEED = 5
 WAYS = ("time", "growing", "byte")
@@ -77,7 +78,7 @@ def die(process, spec, way, chance, shard_bytes):
         time.sleep(chance.uniform(0, 0.15))
         os.kill(process.pid, signal.SIGKILL)
     elif way == "growing":
-        path = partial_of(checkpoint_dir(spec.out_dir, target)) / shard_file(0)
+        path = partial_of(checkpoint_dir(spec.out_dir, target)) / SHARD
         until(process, lambda: size_of(path) >= byte or target in steps_of(spec.out_dir))
         os.kill(process.pid, signal.SIGKILL)
     else:
@@ -97,7 +98,7 @@ def test_thirty_deaths_end_in_the_bytes_of_a_run_never_stopped(make_spec, server
     shape = {"model": MODEL, "steps": STEPS, "eval_every": 100}
     whole = make_spec("whole", **shape, checkpoint_every=STEPS)
     assert loop.run(whole)
-    shard_bytes = size_of(checkpoint_dir(whole.out_dir, STEPS) / shard_file(0))
+    shard_bytes = size_of(checkpoint_dir(whole.out_dir, STEPS) / SHARD)
     spec = make_spec("killed", **shape, checkpoint_every=EVERY)
     chance = random.Random(SEED)
     half_written = 0

@@ -9,11 +9,14 @@ from safetensors import safe_open
 
 from lmcore.errors import InputError
 from lmcore.train.pieces import (
+    Part,
     Piece,
     assign,
     check_index,
     copy_to,
+    files_of,
     index_of,
+    part_of_stack,
     pieces_of,
     read_into,
     read_whole,
@@ -49,12 +52,15 @@ def cut(tensors, ranks, dim):
 def write(folder, held):
     """Writes as the processes of a run do, and returns the index."""
     given = assign([[piece.describe() for piece in pieces] for pieces in held])
-    files = [f"shard-{rank:05d}.safetensors" for rank in range(len(held))]
-    for pieces, names, file in zip(held, given, files, strict=True):
-        mine = [piece for piece in pieces if piece.name in {entry["name"] for entry in names}]
-        seal = write_pieces(folder / file, mine, [copy_to(None, piece.tensor) for piece in mine])
-        content = (folder / file).read_bytes()
-        assert seal == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    files = files_of(given)
+    for pieces, found in zip(held, files, strict=True):
+        by_key = {piece.key: piece for piece in pieces}
+        for file, keys in found.items():
+            mine = [by_key[key] for key in keys]
+            words = [copy_to(None, piece.tensor) for piece in mine]
+            seal = write_pieces(folder / file, mine, words)
+            content = (folder / file).read_bytes()
+            assert seal == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     return index_of(given, files)
 
 
@@ -69,6 +75,52 @@ def test_pieces_written_by_any_number_of_processes_are_the_whole_again(tmp_path,
     assert same(read_whole(tmp_path, index, ""), TENSORS)
     expected = {"matrix": TENSORS["a.matrix"], "half": TENSORS["a.half"]}
     assert same(read_whole(tmp_path, index, "a."), expected)
+
+
+def shares(n, ranks):
+    """Ranges of n things for each of so many processes, in order."""
+    bounds = [n * rank // ranks for rank in range(ranks + 1)]
+    return [range(a, b) for a, b in itertools.pairwise(bounds)]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_part_of_stacked_projections_is_written_and_read_whatever_the_number_of_processes(
+    tmp_path, ranks
+):
+    stacked, out = torch.randn(3 * 6, 4), torch.randn(4, 6)
+
+    def part(rank, count):
+        mine = shares(6, count)[rank]
+        rows = stacked.reshape(3, 6, 4)[:, mine.start : mine.stop].flatten(0, 1).contiguous()
+        columns = out[:, mine.start : mine.stop].contiguous()
+        return {
+            "qkv": part_of_stack(rows, (18, 4), axis=0, n_parts=3, mine=mine),
+            "out": part_of_stack(columns, (4, 6), axis=1, n_parts=1, mine=mine),
+            "gain": torch.ones(4),
+        }
+
+    index = write(tmp_path, [pieces_of(part(rank, ranks)) for rank in range(ranks)])
+    check_index(index, {path.name for path in tmp_path.iterdir()})
+    assert same(
+        read_whole(tmp_path, index, ""), {"qkv": stacked, "out": out, "gain": torch.ones(4)}
+    )
+    for count in (1, 2, 3):
+        for rank in range(count):
+            expected, found = part(rank, count), part(rank, count)
+            for held in found.values():
+                (held.tensor if isinstance(held, Part) else held).zero_()
+            read_into(tmp_path, index, found)
+            assert torch.equal(found["qkv"].tensor, expected["qkv"].tensor)
+            assert torch.equal(found["out"].tensor, expected["out"].tensor)
+
+
+def test_process_that_holds_some_of_the_tensors_reads_those(tmp_path):
+    index = write(tmp_path, [pieces_of({"a": torch.ones(2)}), pieces_of({"b": torch.ones(3)})])
+    found = {"b": torch.zeros(3)}
+    read_into(tmp_path, index, found, is_all=False)
+    assert found["b"].tolist() == [1.0] * 3
+    with pytest.raises(InputError, match="1 other tensors"):
+        read_into(tmp_path, index, {"c": torch.zeros(3)}, is_all=False)
 
 
 def test_what_all_hold_is_written_once_and_shared_out_by_size(tmp_path):

@@ -11,14 +11,15 @@ import torch
 
 from lmcore.errors import InputError
 from lmcore.model.config import ModelConfig
-from lmcore.train.checkpoint import checkpoint_dir, newest, shard_file, steps_of, verify
+from lmcore.train.checkpoint import checkpoint_dir, newest, steps_of, verify
 from lmcore.train.loop import run
 from lmcore.train.metrics import MetricRow, read_metrics
 from lmcore.train.pieces import read_whole
 from lmcore.train.saving import Saver
 from lmcore.train.world import World
 
-N_NUMBERS = 1 << 22
+SHARD = "shard-00000.safetensors"
+N_NUMBERS = 1 << 20
 SMALL_DISK_BYTES = 2 << 20
 
 
@@ -88,7 +89,7 @@ def test_what_a_killed_process_left_half_written_goes_with_the_next_start(make_s
     spec = make_spec()
     left = spec.out_dir / "checkpoints" / ".step-000006.partial"
     left.mkdir(parents=True)
-    (left / shard_file(0)).write_bytes(b"half")
+    (left / SHARD).write_bytes(b"half")
     Saver(spec, World(), tensors)
     assert names_in(left.parent) == []
 
@@ -109,7 +110,7 @@ def test_write_that_fails_at_any_byte_is_raised_and_leaves_the_one_before(saver,
     saver.begin(1, [row(1)], {})
     saver.wait()
     before = load(newest(saver.spec.out_dir))
-    n_bytes = (newest(saver.spec.out_dir) / shard_file(0)).stat().st_size
+    n_bytes = (newest(saver.spec.out_dir) / SHARD).stat().st_size
     tensors["model.w"].fill_(5.0)
     with files_up_to(int(share * n_bytes)):
         saver.begin(2, [row(1), row(2)], {})

@@ -65,6 +65,7 @@ def until(process, condition):
     end = time.monotonic() + DEATH_SECONDS
     while process.is_alive() and not condition():
         assert time.monotonic() < end, "the moment did not come"
+        time.sleep(0.0005)
 
 
 def die(process, spec, way, chance, shard_bytes):

@@ -20,7 +20,7 @@ test: $(STAMP_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --jaxtyping-packages=lmcore,beartype.beartype
 
 slow: $(STAMP_ALL)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -v --durations=0
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile -v --durations=40
 
 lint: $(STAMP_DEV)
 	$(BIN)/ruff check .

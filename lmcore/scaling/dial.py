@@ -19,8 +19,8 @@ Rules, each with its source; a key that the recipe states is taken as it is, and
 Checked against our own grid (4 layers of 128, 614,400 tokens in batches of 2,048): the rules say lr 6.3e-3 and
 batches of 1,176 tokens; tuned, AdamW was best at 8.0e-3 (4.946 nats), 5.7e-3 (4.984) before 1.1e-2 (5.052).
 At 1.5e12 FLOPs of the same books the dial's width of 32 ends at 5.005 nats, and the same budget in widths of 64,
-96, 128 and 192 at 5.084, 5.278, 5.523 and 5.840. Half the rate there costs 0.07 nats; half the batch, at that
-rate, 0.03.
+96, 128 and 192 at 5.084, 5.278, 5.523 and 5.840. At half that rate it ends at 5.076, and there half and double
+the batch cost 0.03 and 0.06.
 A replication of the Step Law did not find its exponent of D again: below 10^17 FLOPs these are priors. The laws
 that a recipe's own sweep fits say more: give `dial.tokens_per_parameter` what they say.
 

@@ -71,8 +71,8 @@ $(STAMP_DEV): $(VENV)/bin/python pyproject.toml
 	@touch $@ $(STAMP)
 
 $(STAMP_ALL): $(VENV)/bin/python pyproject.toml
-	@echo "installing crawl2model with development tools, Dask and Ray into $(VENV)"
-	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev,dask,ray]'
+	@echo "installing crawl2model with development tools, Dask, Ray and an S3 server into $(VENV)"
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev,dask,ray,s3]'
 	$(BIN)/python -m flows.engine
 	@touch $@ $(STAMP) $(STAMP_DEV)
 

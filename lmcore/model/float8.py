@@ -107,7 +107,7 @@ def convert(model: nn.Module) -> None:
     """Turns every linear layer within the blocks into a Float8Linear; parameters keep their names.
 
     Raises:
-        ConfigError: a matrix whose sizes are no multiples of 16.
+        ConfigError: a matrix whose sizes are no multiples of 16, or a layer with a bias.
     """
     for path, module in list(model.named_modules()):
         if not path.startswith("blocks.") or not isinstance(module, Linear):
@@ -116,6 +116,11 @@ def convert(model: nn.Module) -> None:
             raise ConfigError(
                 f"found {path} of {tuple(module.weight.shape)} with precision float8; expected "
                 f"sizes that {_MULTIPLE} divides; change model.d_model or model.d_ff"
+            )
+        if getattr(module, "bias", None) is not None:
+            raise ConfigError(
+                f"found a bias in {path} with precision float8; expected a layer without, as float8 "
+                "layers have none; leave out model.biases, or choose bfloat16"
             )
         parent, _, name = path.rpartition(".")
         setattr(model.get_submodule(parent), name, Float8Linear(module.weight))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from lmcore.errors import ConfigError
 from lmcore.model.config import ModelConfig
 from lmcore.model.float8 import (
     Float8Linear,
@@ -110,3 +111,9 @@ def test_float8_multiplies_faster_than_bfloat16_on_the_hardware():
         lambda: torch._scaled_mm(a, b.T, scale_a=scale_a, scale_b=scale_b, out_dtype=torch.bfloat16)
     )
     assert fast < 0.75 * seconds(lambda: F.linear(x, weight))
+
+
+def test_layer_with_a_bias_is_refused():
+    model = Transformer(ModelConfig(d_model=32, n_layers=1, n_heads=2, d_ff=64, biases=True), 20)
+    with pytest.raises(ConfigError, match="found a bias in blocks.0.attention.qkv"):
+        convert(model)

@@ -37,8 +37,10 @@ from optimizer_task import (
 SEEDS = (1, 2, 3)
 FASTER = ("muon", "soap")
 LENGTHS = tuple(round(N_STEPS / speedup) for speedup in (1.2, 1.5, 1.8, 2.2))
-_TOLERANCE = 0.02
-"""Most that a loss may differ from the recorded one: another processor rounds otherwise."""
+_TOLERANCE = 0.1
+"""Most that a loss may differ from the recorded one. Other kernels or another processor round otherwise:
+compiled kernels in place of torch's operations moved AdamW's winner, whose rate is at the edge of what it
+bears, by 0.051 nats, and Muon's by 0.001; another batch order moves AdamW's by up to 0.2."""
 _WINDOW = 10
 """Steps over which the losses of a curve are averaged."""
 

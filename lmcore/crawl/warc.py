@@ -25,6 +25,7 @@ TRUNCATED, MALFORMED, OVERSIZE = "truncated", "malformed", "oversize"
 _MAX_HEADER_BYTES = 1 << 15
 _MAX_LINE_BYTES = 1 << 14
 _KEPT_BYTES = 1 << 16
+_COPIED_BYTES = 1 << 12
 _WINDOW_BYTES = 1 << 20
 _VERSIONS = frozenset(("WARC/0.17", "WARC/0.18", "WARC/1.0", "WARC/1.1"))
 _FIRST_LINE = re.compile(rb"\n")
@@ -326,7 +327,7 @@ def _find_swallowed(window: bytes) -> tuple[int, int] | None:
 def _read_whole(span: Span, data: bytearray, max_record_bytes: int) -> RawRecord | None:
     """The record of a member that holds one well-formed WARC record and nothing else.
 
-    The block is the member's own memory, its header cut off in front.
+    A large block is the member's own memory, its header cut off in front.
     """
     at = data.find(b"\r\n\r\n", 0, _MAX_HEADER_BYTES)
     try:
@@ -343,8 +344,10 @@ def _read_whole(span: Span, data: bytearray, max_record_bytes: int) -> RawRecord
     end = begin + n_bytes
     if n_bytes > max_record_bytes or end > len(data) or data[end:].strip(b"\r\n"):
         return None
-    del data[end:]
-    del data[:begin]
+    if n_bytes < _COPIED_BYTES:
+        data = data[begin:end]
+    else:
+        del data[end:], data[:begin]
     url = url.strip()
     return RawRecord(
         span.start,

@@ -40,6 +40,9 @@ class OpenRun:
             run_id=self.run_id,
             workers=self.resources.workers,
             deadline_factor=self.resources.deadline_factor,
+            keep_last=self.resources.keep_last,
+            keep_every=self.resources.keep_every,
+            tracking=self.resources.tracking(),
             locked=self.locked,
         )
 
@@ -112,6 +115,7 @@ def plan_steps(
         labels=sections["curate"]["labels"],
         lid_model=sections["curate"]["lid_model"],
         lists=sections["curate"]["lists"],
+        perplexity_models=sections["curate"]["perplexity_models"],
         evaluation_sets=sections["decontaminate"]["sets"],
         remember=remember,
     )

@@ -45,6 +45,9 @@ class Context:
     run_id: str
     workers: int = 2
     deadline_factor: float = 1.0
+    keep_last: int = 0
+    keep_every: int = 0
+    tracking: Mapping[str, str] = field(default_factory=dict)
     locked: Mapping[str, str] = field(default_factory=dict)
     """step -> key of the artifact to take as it is, whatever the step's identity"""
 
@@ -195,6 +198,9 @@ def _run_body(context: Context, step: Step, staging: Staging, work: Path, *, log
         store=context.store,
         run_id=context.run_id,
         workers=context.workers,
+        keep_last=context.keep_last,
+        keep_every=context.keep_every,
+        tracking=dict(context.tracking),
     )
     spec.save(work / "job.json")
     deadline = step.stage.deadline_seconds * context.deadline_factor

@@ -269,7 +269,8 @@ def test_ten_kills_leave_the_same_bytes_as_an_undisturbed_run(undisturbed, tmp_p
                 assert record.measures["tokens"] == (PRETRAIN["steps"] - resumed) * STEP_TOKENS
             elif record.step == "pretrain":
                 reached = max(trained_step(record), resumed)
-                assert reached - newest_checkpoint(store) <= PRETRAIN["checkpoint_every"]
+                # one interval, and another where a checkpoint was still being written behind
+                assert reached - newest_checkpoint(store) <= 2 * PRETRAIN["checkpoint_every"]
         visible = now
         killed.append([record.stage for record in lost])
 

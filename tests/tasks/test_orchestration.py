@@ -1,11 +1,15 @@
 """Steps as Prefect tasks, on a real engine: retries with back-off, refusals, hits, what is shown."""
 
+import contextlib
 import dataclasses
 import json
 import logging
+import random
+import threading
 import time
 from uuid import UUID
 
+import psutil
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -22,7 +26,16 @@ from prefect.client.schemas.filters import (
 from prefect.testing.utilities import prefect_test_harness
 from tasks_bench import make_step
 
+from lmcore.model.config import ModelConfig
+from lmcore.tokenizer.config import TokenizerConfig
+from lmcore.tokenizer.train import train_bpe
+from lmcore.tokens.config import TokensConfig
+from lmcore.tokens.shards import encode_to_shards
+from lmcore.train import loop
+from lmcore.train.config import TrainConfig
+from lmcore.train.spec import TrainSpec
 from tasks.errors import TransientStageError, UserStageError
+from tasks.graph import Source, Step
 from tasks.opening import OpenRun, encode_step
 from tasks.orchestration import PUBLISHED, Journey
 from tasks.resources import Resources
@@ -46,11 +59,11 @@ def engine():
 def travel(engine, bench, monkeypatch):
     """Run one step of a body as a journey of its own; give its end state and its history.
 
-    A body is a function of tasks_bench, or ``module:function``.
+    A body is a function of tasks_bench, or ``module:function``; or a whole step is given.
     """
 
-    def run(body, retries=2):
-        step = make_step(bench, body=body)
+    def run(body="", retries=2, step=None):
+        step = step or make_step(bench, body=body)
         if ":" in body:
             step = dataclasses.replace(step, stage=dataclasses.replace(step.stage, body=body))
         monkeypatch.setitem(STAGES, step.stage.name, step.stage)
@@ -118,6 +131,73 @@ def test_weather_that_stays_fails_when_the_retries_are_used_up(bench, travel):
     assert isinstance(state.result(raise_on_failure=False), TransientStageError)
     assert (run_count, len(waits)) == (2, 1)
     assert list(bench.store.artifacts()) == []
+
+
+@pytest.fixture
+def pretraining(tmp_path):
+    """A pretraining of a tiny model, as a step and as the spec of a run alone."""
+    texts = [" ".join(random.Random(i).choices(["crawl", "page", "loss"], k=60)) for i in range(40)]
+    tokenizer = train_bpe(texts, TokenizerConfig(vocab_size=264))
+    (tmp_path / "tokenizer").mkdir()
+    tokenizer.save(tmp_path / "tokenizer")
+    documents = [(str(i), text) for i, text in enumerate(texts)]
+    shards_dir = tmp_path / "tokens"
+    encode_to_shards(documents, tokenizer, shards_dir, TokensConfig(validation_fraction=0.2))
+    model = ModelConfig(d_model=16, n_layers=1, n_heads=2, context_length=16)
+    train = TrainConfig(
+        steps=1500, batch_size=4, eval_every=500, eval_batches=1, checkpoint_every=5000, threads=1
+    )
+    step = Step(
+        "pretrain",
+        STAGES["pretrain"],
+        {"model": dataclasses.asdict(model), "pretrain": dataclasses.asdict(train)},
+        {
+            name: (Source(name, f"the {name}", str(tmp_path / name)),)
+            for name in ("tokens", "tokenizer")
+        },
+    )
+    spec = TrainSpec(
+        model=model, train=train, vocab_size=264, shards_dir=shards_dir, out_dir=tmp_path / "alone"
+    )
+    return step, spec
+
+
+def preempt(store, commands):
+    """SIGTERM, once each in turn, to the process of each command, when its training is under way."""
+    for command in commands:
+        seen = set()
+        while not seen:
+            time.sleep(0.05)
+            shown = store.staging.glob("*.scratch/training/progress.json")
+            seen = {path.parents[1].name for path in shown}
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                line = process.cmdline()
+                if command in line and "torch.distributed.run" not in line:
+                    process.terminate()
+        while any((store.staging / name).exists() for name in seen):
+            time.sleep(0.05)
+
+
+def test_training_told_to_stop_leaves_a_checkpoint_and_goes_on_by_itself(
+    bench, travel, pretraining
+):
+    step, spec = pretraining
+    killer = threading.Thread(
+        target=preempt, args=(bench.store, ["tasks.worker", "lmcore.train.loop"]), daemon=True
+    )
+    killer.start()
+    state, names, run_count, _ = travel(step=step)
+    assert (state.name, run_count, names.count("AwaitingRetry")) == ("Completed", 3, 2)
+    found = {artifact.manifest.name: artifact for artifact in bench.store.artifacts()}
+    stops = sorted(int(name.rsplit("-", 1)[1]) for name in found if "/" in name)
+    assert len(stops) == 3
+    assert 0 < stops[0] < stops[1] < stops[2] == spec.train.steps
+    (record,) = runs.steps(bench.store, bench.run_id)
+    assert record.measures["tokens"] == (spec.train.steps - stops[1]) * 4 * 16
+    assert loop.run(spec)
+    expected = (spec.out_dir / "final" / "model.safetensors").read_bytes()
+    assert (found["pretrain"].path / "model.safetensors").read_bytes() == expected
 
 
 def test_refusal_is_not_tried_again(bench, travel):

@@ -23,16 +23,31 @@ TRAIN = {
 }
 
 
-@pytest.fixture(scope="session")
-def shards_dir(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("shards")
-    rng = random.Random(0)
-    words = ["crawl", "page", "token", "shard", "batch", "loss", "model", "step"]
-    texts = [" ".join(rng.choices(words, k=60)) + f" {i}." for i in range(40)]
-    tokenizer = train_bpe(texts, TokenizerConfig(vocab_size=280))
-    documents = [(str(i), text) for i, text in enumerate(texts)]
+TEXTS = [
+    " ".join(random.Random(i).choices(["crawl", "page", "token", "shard", "batch", "loss"], k=60))
+    for i in range(40)
+]
+
+
+def write_shards(directory, learnt_from):
+    """The same text, through a tokenizer of 280 words that has learnt from some text."""
+    tokenizer = train_bpe(learnt_from, TokenizerConfig(vocab_size=280))
+    documents = [(str(i), text) for i, text in enumerate(TEXTS)]
     encode_to_shards(documents, tokenizer, directory, TokensConfig(validation_fraction=0.2))
     return directory
+
+
+@pytest.fixture(scope="session")
+def shards_dir(tmp_path_factory) -> Path:
+    return write_shards(tmp_path_factory.mktemp("shards"), TEXTS)
+
+
+@pytest.fixture(scope="session")
+def other_shards_dir(tmp_path_factory) -> Path:
+    """As many words, but others: what another tokenizer makes of the same text."""
+    return write_shards(
+        tmp_path_factory.mktemp("other-shards"), ["fire and water, air and earth, wood and metal"]
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -7,6 +6,7 @@ import sys
 import pytest
 
 from lmcore.errors import ConfigError, InputError
+from lmcore.train.checkpoint import newest, steps_of, verify
 from lmcore.train.config import TrainConfig
 from lmcore.train.launch import EXIT_REFUSED, EXIT_STOPPED, command, environment, outcome
 from lmcore.train.loop import main
@@ -40,7 +40,18 @@ def test_spec_unreadable_is_refused(tmp_path, text):
         {"schedule": "cosin"},
         {"momentum": 1.0},
         {"decay_share": 0.0},
-        {"precision": "float16"},
+        {"precision": "float12"},
+        {"micro_batch_size": -1},
+        {"ema_decay": 1.0},
+        {"loss_scale": 3.0},
+        {"on_spike": "ignore"},
+        {"spike_sigmas": -1.0},
+        {"spike_window": 3},
+        {"max_spikes": 0},
+        {"recompute": "some"},
+        {"decay_end_ratio": -0.1},
+        {"noise_scale_every": 1},
+        {"noise_scale_every": 1, "micro_batch_size": 16},
         {"lr": 0.0},
         {"beta2": 1.0},
         {"min_lr_ratio": 1.5},
@@ -109,6 +120,6 @@ def test_process_told_to_stop_leaves_a_checkpoint_and_its_code(make_spec, tmp_pa
         process.stdout.read()
     assert process.returncode == EXIT_STOPPED
     assert outcome(spec.out_dir)[0] == "stopped"
-    (checkpoint,) = (spec.out_dir / "checkpoints").iterdir()
-    state = json.loads((checkpoint / "state.json").read_text())
-    assert 1 <= state["step"] < 100_000
+    (step,) = steps_of(spec.out_dir)
+    assert 1 <= step < 100_000
+    assert verify(newest(spec.out_dir))["step"] == step

@@ -12,7 +12,8 @@ form under autocast: the result is off by 0.9% of its norm where the tiles are o
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,11 +28,10 @@ from lmcore.model.layers import Linear
 from lmcore.model.norm import RMSNorm
 from lmcore.model.position import rotate, rotate_heads
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _WRITTEN_OUT = 1024
 """Longest sequence whose scores are written out; as in lmcore.train.estimate."""
+
+Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 
 def causal_mask(n_queries: int, n_keys: int) -> Bool[Tensor, "queries keys"]:
@@ -131,6 +131,8 @@ class Attention(nn.Module):
         d = config.d_model
         self.layer = layer
         self.heads = (config.n_heads, config.head_dim)
+        self.attend: Attend = attention
+        """replaced where sequences are cut over processes"""
         # drawn as three [d, d] matrices would be: the variance of [3d, d] is half as large
         self.qkv = Linear(d, 3 * d, generator=generator, gain=math.sqrt(2.0))
         self.out = Linear(d, d, generator=generator, gain=0.0)
@@ -148,7 +150,7 @@ class Attention(nn.Module):
         Q, K, V = self._project(x, turn)
         if cache is not None:
             K, V = cache.write(self.layer, K, V)
-        mixed = attention(Q, K, V, mask)
+        mixed = self.attend(Q, K, V, mask)
         y: Tensor = self.out(mixed.transpose(1, 2).flatten(-2))
         return y
 

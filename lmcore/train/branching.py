@@ -10,10 +10,10 @@ from typing import Any, Final
 from lmcore.optim.schedule import SCHEDULES
 
 FREE_FIELDS: Final = (
-    *("threads", "world_size", "checkpoint_every"),
+    *("threads", "world_size", "parallel", "checkpoint_every"),
     *("recompute", "offload_activations", "max_spikes"),
 )
-"""Train fields that may always differ; the first two change the last bits of sums, and no more."""
+"""Train fields that may always differ; the first three change the last bits of sums, and no more."""
 SCHEDULE_FIELDS: Final = ("steps", "schedule", "decay_share", "min_lr_ratio", "decay_end_ratio")
 """Train fields that may differ while the numbers that they make do not."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from lmcore.errors import ConfigError
 from lmcore.optim.schedule import SCHEDULES
+from lmcore.parallel.config import ParallelConfig
 from lmcore.tokens.data_config import DataConfig
 
 PRECISIONS = ("float32", "bfloat16", "float16", "float8", "float8_emulated")
@@ -63,7 +64,9 @@ class TrainConfig:
     threads: int = 2
     """Compute threads of each process; another number adds in another order."""
     world_size: int = 1
-    """Processes; above 1 the model is sharded over them (FSDP2)."""
+    """Processes; `parallel` says how they share the work."""
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
+    """What is cut over the processes, and by how many."""
     precision: str = "float32"
     """Type of the matrix products: float32, bfloat16, float16 with a loss scale, float8 where the
     hardware multiplies it, or float8_emulated, which rounds the same way on any hardware and gains no time."""
@@ -117,24 +120,50 @@ class TrainConfig:
             )
 
     def _check_processes(self) -> None:
-        if self.batch_size % self.world_size:
-            raise ConfigError(
-                f"found train.batch_size {self.batch_size} for {self.world_size} processes; "
-                "expected a multiple; change batch_size or world_size"
-            )
+        self.parallel.check_batch(self.world_size, self.batch_size)
         if self.optimizer == "soap" and self.world_size > 1:
             raise ConfigError(
                 f"found train.optimizer soap with {self.world_size} processes; expected one: its "
                 "eigenvectors depend on the last bits of sums, so each number of processes would "
                 "train another model; choose muon or world_size 1"
             )
-        n_rows = self.batch_size // self.world_size
+        self._check_cuts()
+        n_rows = self.batch_size // self.parallel.data_size(self.world_size)
         if self.noise_scale_every and not 0 < self.micro_batch_size < n_rows:
             raise ConfigError(
                 f"found train.noise_scale_every {self.noise_scale_every} with micro_batch_size "
                 f"{self.micro_batch_size} for {n_rows} windows a process; expected at least two "
                 "microbatches, whose gradients are compared; lower micro_batch_size, to 1 or more"
             )
+
+    def _check_cuts(self) -> None:
+        """Refuses what a mesh that cuts more than rows cannot do."""
+        cut = self.parallel
+        only_rows = cut.data == "fsdp" and cut.tensor == cut.context == 1
+        for is_wrong, found, expected in (
+            (
+                self.noise_scale_every and self.world_size > 1 and not only_rows,
+                "train.noise_scale_every",
+                "processes that share rows alone, by fsdp; set noise_scale_every to 0",
+            ),
+            (
+                self.micro_batch_size and cut.pipeline > 1,
+                "train.micro_batch_size with a pipeline",
+                "parallel.microbatches to say how rows are parted; set micro_batch_size to 0",
+            ),
+            (
+                self.data.packing != "none" and cut.context > 1,
+                f"train.data.packing {self.data.packing} with parallel.context {cut.context}",
+                "a causal mask, the only one of the ring; set packing to none, or context to 1",
+            ),
+            (
+                self.precision.startswith("float8") and cut.tensor > 1,
+                f"train.precision {self.precision} with parallel.tensor {cut.tensor}",
+                "whole matrices, which float8 scales by their largest number; choose bfloat16",
+            ),
+        ):
+            if is_wrong:
+                raise ConfigError(f"found {found}; expected {expected}")
 
     def _check_names(self) -> None:
         names = {

@@ -33,7 +33,8 @@ class TrainSpec:
     """Where else the run is followed."""
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for counts below 0."""
+        """Raises ConfigError for counts below 0, or a model that the processes cannot share."""
+        self.train.parallel.check_model(self.model, self.vocab_size)
         for name in ("keep_last", "keep_every"):
             if getattr(self, name) < 0:
                 raise ConfigError(

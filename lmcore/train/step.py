@@ -5,7 +5,7 @@ batch, however many processes share the rows.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,23 +18,27 @@ from torch import Tensor
 from lmcore.errors import InputError
 from lmcore.model.masks import document_mask
 from lmcore.model.transformer import Transformer
-from lmcore.optim.clipping import clip_gradients
+from lmcore.parallel.engine import Parallel
+from lmcore.parallel.mesh import Mesh
 from lmcore.tokens.batches import count_windows
 from lmcore.tokens.reading import Batch, BatchSource
 from lmcore.tokens.shards import TokenShards
-from lmcore.train.accumulation import accumulate
+from lmcore.train.accumulation import accumulate, micro_batches
 from lmcore.train.config import TrainConfig
 from lmcore.train.noise_scale import MicroGradients
+from lmcore.train.pieces import Held, part_of_stack
 from lmcore.train.precision import autocast, prepare
 from lmcore.train.recompute import offloading, recompute_blocks, refuse_offload
 from lmcore.train.spec import TrainSpec
 from lmcore.train.updates import Updates, Verdict, learning_rate
-from lmcore.train.world import World, gather
+from lmcore.train.world import World
 
 _PROBES = {"float32": (1024, torch.float32), "float16": (256, torch.float16)}
 _PROBE = (256, torch.bfloat16)
 """Side and type of the product that is timed; small where a processor without instructions for
 the type multiplies it hundreds of times more slowly."""
+
+Tensors = tuple[Tensor | None, ...]
 
 _deterministic: Any = torch.utils.deterministic  # a module whose class is swapped at import
 
@@ -90,14 +94,14 @@ class Trainer:
             seed=config.seed,
         )
         self.model = Transformer(spec.model, spec.vocab_size, seed=config.seed)
-        self.device = self.model.embedding.weight.device.type
+        self.device = world.device.type
         prepare(self.model, config.precision, self.device)
         recompute_blocks(self.model, config.recompute)
         refuse_offload(config.offload_activations, self.device)
-        world.shard(self.model)
-        # taken here, because FSDP puts gathered tensors in their place after an evaluation
-        self.parameters = dict(self.model.named_parameters())
-        self.updates = Updates(config, self.parameters)
+        mesh = Mesh(config.parallel, rank=world.rank, size=world.size, device=world.device)
+        self.parallel = Parallel(self.model, mesh)
+        self.parameters = self.parallel.parameters
+        self.updates = Updates(config, self.parallel)
 
     @property
     def batch_tokens(self) -> int:
@@ -119,7 +123,7 @@ class Trainer:
         position, loss_scale = self.position(step), updates.loss_scale
         gradient = self._gradient(step, position)
         updates.unscale()
-        grad_norm = clip_gradients(self.parameters.values(), config.clip_norm)
+        grad_norm = self.parallel.clip(config.clip_norm)
         verdict = updates.judge(step, gradient.loss, grad_norm)
         if verdict.is_update:
             updates.make(step, gradient.loss, grad_norm, gradient.noise)
@@ -140,8 +144,8 @@ class Trainer:
 
     def _gradient(self, step: int, position: int) -> _Gradient:
         """Adds the gradient of the step's batch to the parameters, times the loss scale."""
-        config, world = self.config, self.world
-        n_rows = config.batch_size // world.size
+        config, mesh = self.config, self.parallel.mesh
+        n_rows = config.batch_size // mesh.data_size
         n_targets = self.source.n_targets(position, config.batch_size)
         if not n_targets:
             raise InputError(
@@ -155,21 +159,39 @@ class Trainer:
         def take(ids: Tensor, targets: Tensor, *others: Tensor | None) -> None:
             del ids, others
             assert micro is not None
-            micro.take(int(world.sum((targets >= 0).sum())))
+            micro.take(int(self.world.sum((targets >= 0).sum())))
 
-        nats = accumulate(
-            self._nats,
-            _tensors(self.source.read(position + world.rank * n_rows, n_rows)),
-            size=config.micro_batch_size,
-            # FSDP averages gradients over processes; what is wanted is their sum
-            factor=scale * (world.size / n_targets),
-            on_gradient=None if micro is None else take,
-        )
-        loss = float(world.sum(nats)) / n_targets
+        batch = _tensors(self.source.read(position + mesh.data_rank * n_rows, n_rows))
+        loss = self._backward(batch, scale / n_targets, None if micro is None else take)
+        loss /= n_targets
         if micro is None:
             return _Gradient(loss=loss, n_targets=n_targets, noise=None)
         micro.put_back()
         return _Gradient(loss=loss, n_targets=n_targets, noise=micro.noise(scale / n_targets))
+
+    def _backward(
+        self, batch: Tensors, factor: float, on_gradient: Callable[..., None] | None
+    ) -> float:
+        """Adds factor times the gradient of all processes' nats to every `grad`; the nats."""
+        parallel, size = self.parallel, self.config.micro_batch_size
+        if parallel.pipeline is not None:
+            ids, targets, positions, documents = (*batch, None, None)[:4]
+            assert ids is not None
+            assert targets is not None
+            mask = None if documents is None else document_mask(documents)
+            with self._forward_contexts():
+                nats = parallel.through_stages(ids, targets, positions, mask, scale=factor)
+            return parallel.finish(nats)
+        assert batch[0] is not None
+        parallel.begin(len([*micro_batches(len(batch[0]), size)]))
+        nats = accumulate(
+            self._nats,
+            batch,
+            size=size,
+            factor=factor * parallel.factor,
+            on_gradient=on_gradient,
+        )
+        return parallel.finish(nats)
 
     @torch.no_grad()
     def evaluate(self) -> float:
@@ -183,15 +205,16 @@ class Trainer:
         n_windows = min(
             count_windows(shards.n_tokens, length), config.eval_batches * config.batch_size
         )
-        total = torch.zeros((), dtype=torch.float64)
+        mesh = self.parallel.mesh
+        total = torch.zeros((), dtype=torch.float64, device=mesh.device)
         for first in range(0, n_windows, config.batch_size):
             n_rows = min(config.batch_size, n_windows - first)
-            rows = range(first + self.world.rank, first + n_rows, self.world.size)
+            rows = range(first + mesh.data_rank, first + n_rows, mesh.data_size)
             # every process has to take part in every forward, with or without a row of its own
             windows = rows or range(first, first + 1)
             read = np.stack([shards.read(row * length, length + 1) for row in windows])
             batch = torch.from_numpy(read.astype(np.int64))
-            nats = self._nats(batch[:, :-1], batch[:, 1:])
+            nats = self.parallel.own(self._nats(batch[:, :-1], batch[:, 1:]))
             total += nats.double() if rows else 0.0
         return float(self.world.sum(total)) / (n_windows * length)
 
@@ -214,19 +237,28 @@ class Trainer:
 
     def weights(self) -> dict[str, Tensor]:
         """Gathers the whole parameters by name; every process has to call."""
-        return {name: gather(p) for name, p in self.parameters.items()}
+        return self.parallel.whole(self.parameters)
 
     def averaged_weights(self) -> dict[str, Tensor] | None:
         """Gathers the averaged weights by name; None where there are none."""
         if self.updates.average is None:
             return None
         averaged = self.updates.average.averaged(self.updates.n_updates)
-        return {name: gather(tensor) for name, tensor in averaged.items()}
+        return self.parallel.whole(averaged)
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Held]:
         """Every tensor that the next step depends on, this process's part, not copied."""
         weights = {f"model.{name}": p.detach() for name, p in self.parameters.items()}
-        return weights | self.updates.state()
+        tensors = weights | self.updates.state()
+        return {path: self._held(path, tensor) for path, tensor in tensors.items()}
+
+    def _held(self, path: str, tensor: Tensor) -> Held:
+        split = self.parallel.split_of(path, tensor)
+        if split is None:
+            return tensor
+        return part_of_stack(
+            tensor, split.shape, axis=split.axis, n_parts=split.n_parts, mine=split.mine
+        )
 
     def scalars(self) -> dict[str, object]:
         """Everything else that the next step depends on, beside its number, as JSON."""
@@ -244,16 +276,21 @@ class Trainer:
         positions: Int64[Tensor, "rows seq"] | None = None,
         documents: Int64[Tensor, "rows seq"] | None = None,
     ) -> Tensor:
-        config = self.config
         mask = None if documents is None else document_mask(documents)
+        with self._forward_contexts():
+            return self.parallel.loss(ids, targets, positions, mask)
+
+    @contextmanager
+    def _forward_contexts(self) -> Iterator[None]:
+        config = self.config
         with (
             autocast(config.precision, self.device),
             offloading(config.offload_activations and torch.is_grad_enabled()),
         ):
-            return self.model.loss(ids, targets, positions, mask)
+            yield
 
 
-def _tensors(batch: Batch) -> tuple[Tensor | None, ...]:
+def _tensors(batch: Batch) -> Tensors:
     return tuple(None if array is None else torch.from_numpy(array) for array in batch)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lmcore.errors import InputError
 from lmcore.optim.build import build_optimizers, state_tensors
 from lmcore.optim.ema import WeightAverage
+from lmcore.parallel.engine import Parallel
 from lmcore.sections import to_section
 from lmcore.train import branching
 from lmcore.train.config import TrainConfig
@@ -46,12 +47,13 @@ class Verdict:
 class Updates:
     """The optimizers of a run's parameters, and what guards them."""
 
-    def __init__(self, config: TrainConfig, parameters: Mapping[str, nn.Parameter]) -> None:
+    def __init__(self, config: TrainConfig, parallel: Parallel) -> None:
         self.config = config
-        self.parameters = parameters
+        self.parallel = parallel
+        self.parameters: Mapping[str, nn.Parameter] = parallel.parameters
         self.optimizers = build_optimizers(
             config.optimizer,
-            parameters,
+            parallel.updated,
             lr=config.lr,
             betas=(config.beta1, config.beta2),
             momentum=config.momentum,
@@ -61,7 +63,8 @@ class Updates:
         self.groups = [(group, bool(group.get("weight_decay"))) for group in groups]
         is_scaled = config.precision == "float16"
         self.scale = LossScale(config.loss_scale, config.loss_scale_interval) if is_scaled else None
-        self.average = WeightAverage(parameters, config.ema_decay) if config.ema_decay else None
+        is_averaged = config.ema_decay > 0.0
+        self.average = WeightAverage(self.parameters, config.ema_decay) if is_averaged else None
         self.guard = SpikeGuard(config)
         self.noise = NoiseScale()
         self.n_updates = 0
@@ -121,6 +124,7 @@ class Updates:
         self.before_update()
         for optimizer in self.optimizers:
             optimizer.step()
+        self.parallel.finish_update()
         self.n_updates += 1
         if self.average is not None:
             self.average.update()
@@ -165,7 +169,7 @@ class Updates:
             self.kept.step, self.kept.numbers = int(scalars["kept_step"]), scalars["kept"]
 
     def _slots(self) -> dict[str, Tensor]:
-        found = state_tensors(self.optimizers, self.parameters)
+        found = state_tensors(self.optimizers, self.parallel.updated)
         slots = {f"optimizer.{name}": tensor for name, tensor in found.items()}
         if self.average is not None:
             slots |= {f"ema.{name}": tensor for name, tensor in self.average.sums.items()}

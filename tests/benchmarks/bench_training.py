@@ -44,7 +44,9 @@ CHECKED = "nanochat_eager"
 COMPILED = ("nanogpt_tuned", "nanochat", CHECKED)
 ORIGINAL_SHARE = {"nanogpt_default": 0.574, "cs336": 0.284, CHECKED: 0.43}
 """Operations of a step over those of a 2048^3 product in the same time, float32, one core: the
-originals, measured on a processor with AVX-512 (nanochat with malloc's settings)."""
+originals, measured on a processor with AVX-512 (nanochat with malloc's settings). Where products are
+slower beside memory, original and stand-in alike reach a larger share: RESULTS.md has both run on
+one machine."""
 
 Found = dict[str, Any]  # what a run measured: numbers and lists of numbers
 

@@ -20,7 +20,7 @@ test: $(STAMP_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --jaxtyping-packages=lmcore,beartype.beartype
 
 slow: $(STAMP_ALL)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -v --durations=0
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile -v --durations=40
 
 lint: $(STAMP_DEV)
 	$(BIN)/ruff check .
@@ -68,8 +68,8 @@ $(STAMP_DEV): $(VENV)/bin/python pyproject.toml
 	@touch $@ $(STAMP)
 
 $(STAMP_ALL): $(VENV)/bin/python pyproject.toml
-	@echo "installing crawl2model with development tools, Dask and Ray into $(VENV)"
-	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev,dask,ray]'
+	@echo "installing crawl2model with development tools, Dask, Ray and an S3 server into $(VENV)"
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev,dask,ray,s3]'
 	$(BIN)/python -m flows.engine
 	@touch $@ $(STAMP) $(STAMP_DEV)
 

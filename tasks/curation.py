@@ -3,7 +3,9 @@
 import dataclasses
 import json
 
+from lmcore.curate import perplexity
 from lmcore.curate.annotate import annotate as annotate_documents
+from lmcore.curate.buckets import bucket_of, count_buckets, with_cutoffs
 from lmcore.curate.classifiers import DESCRIPTION, train
 from lmcore.curate.config import CurateConfig
 from lmcore.curate.decide import decide as decide_document
@@ -15,9 +17,11 @@ SCORES = "scores.parquet"
 CLEAN_TEXTS = "clean_texts.parquet"
 DECISIONS = "decisions.parquet"
 
+_QUANTILES = ("held_out_p10", "held_out_p33", "held_out_p50", "held_out_p67", "held_out_p90")
+
 
 def classifiers(job: Job) -> None:
-    """Train the quality and the toxicity classifier from the label sets."""
+    """Train the classifiers from the label sets, and the n-gram models of good text."""
     labels = []
     for path in job.paths("labels"):
         labels += sorted(path.glob("*.parquet")) if path.is_dir() else [path]
@@ -37,6 +41,21 @@ def classifiers(job: Job) -> None:
             }
             for name, found in sorted(described.items())
         ],
+    )
+    models = job.out / perplexity.DESCRIPTION
+    job.write(
+        "perplexity_models",
+        "perplexity_models.parquet",
+        [
+            {
+                "language": language,
+                **{name: found[name] for name in ("n_texts", "n_words", "n_ngrams", "n_held_out")},
+                **dict(zip(_QUANTILES, found["held_out_quantiles"], strict=True)),
+            }
+            for language, found in json.loads(models.read_text()).items()
+        ]
+        if models.exists()
+        else [],
     )
 
 
@@ -63,6 +82,7 @@ def annotate(job: Job) -> None:
                 config,
                 models[0] if models else None,
                 job.paths("lists"),
+                job.paths("perplexity_models"),
             )
         ):
             row = dataclasses.asdict(annotation)
@@ -75,14 +95,27 @@ def annotate(job: Job) -> None:
 def decide(job: Job) -> None:
     """Decide over the scores of all documents: kept, or the first rule that rejects."""
     require_pages(job.paths("extracted"))
-    config = job.config(CurateConfig, "curate")
     paths = job.paths("annotated")
+    pages = [
+        (str(row["language"]), None if row["perplexity"] is None else float(str(row["perplexity"])))
+        for row in read_all(paths, SCORES, ["language", "perplexity"])
+    ]
+    config = with_cutoffs(job.config(CurateConfig, "curate"), pages)
     job.write(
         "decisions",
         DECISIONS,
         (
-            {"doc_id": row["doc_id"], "outcome": decide_document(row, config)}
-            for row in read_all(paths, SCORES)
+            {
+                "doc_id": row["doc_id"],
+                "outcome": decide_document(row, config),
+                "perplexity_bucket": bucket_of(*page, config),
+            }
+            for row, page in zip(read_all(paths, SCORES), pages, strict=True)
         ),
+    )
+    job.write(
+        "perplexity_buckets",
+        "perplexity_buckets.parquet",
+        (counts._asdict() for counts in count_buckets(pages, config)),
     )
     job.account("decisions", sum(count_rows(path / CLEAN_TEXTS) for path in paths))

@@ -169,6 +169,10 @@ def require_archive(sources: Sequence[Source]) -> None:
     raise InputError(msg)
 
 
+def _ending(sources: Sequence[Source], suffixes: tuple[str, ...]) -> tuple[Source, ...]:
+    return tuple(source for source in sources if source.name.endswith(suffixes))
+
+
 def discover(  # noqa: PLR0913  # a name for each kind of file
     store: Store,
     *,
@@ -176,6 +180,7 @@ def discover(  # noqa: PLR0913  # a name for each kind of file
     labels: str,
     lid_model: str,
     lists: str = "",
+    perplexity_models: str = "",
     evaluation_sets: Sequence[str] = (),
     index: Sequence[str] = (),
     remember: bool = True,
@@ -187,6 +192,8 @@ def discover(  # noqa: PLR0913  # a name for each kind of file
     cache = _HashCache(store.root / "cache" / "hashes.json")
 
     def sources(patterns: Sequence[str], what: str) -> tuple[Source, ...]:
+        if not any(patterns):
+            return ()
         urls = {Path(pattern): pattern for pattern in patterns if is_remote(pattern)}
         local = match([pattern for pattern in patterns if not is_remote(pattern)], what)
         named = name_files([*local, *urls])
@@ -198,18 +205,14 @@ def discover(  # noqa: PLR0913  # a name for each kind of file
             for name, path in named.items()
         )
 
-    label_files = sources([labels], "curate.labels") if labels else ()
     found = Sources(
-        warcs=sources(warcs, "corpus.warcs") if warcs else (),
-        index=sources(index, "index.files") if index else (),
-        labels=tuple(s for s in label_files if s.name.endswith(".parquet")),
-        lid_model=sources([lid_model], "curate.lid_model") if lid_model else (),
-        lists=sources([lists], "curate.lists") if lists else (),
-        evaluation_sets=tuple(
-            source
-            for source in sources(evaluation_sets, "decontaminate.sets")
-            if source.name.endswith(SUFFIXES)
-        ),
+        warcs=sources(warcs, "corpus.warcs"),
+        index=sources(index, "index.files"),
+        labels=_ending(sources([labels], "curate.labels"), (".parquet",)),
+        lid_model=sources([lid_model], "curate.lid_model"),
+        lists=sources([lists], "curate.lists"),
+        perplexity_models=sources([perplexity_models], "curate.perplexity_models"),
+        evaluation_sets=_ending(sources(evaluation_sets, "decontaminate.sets"), SUFFIXES),
     )
     if remember:
         cache.save()

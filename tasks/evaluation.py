@@ -13,9 +13,9 @@ from lmcore.align.config import ProblemConfig
 from lmcore.evals.accuracy import evaluate as measure_accuracy
 from lmcore.evals.bits_per_byte import bits_per_byte, score_documents, sum_by_source
 from lmcore.evals.config import EvaluateConfig
-from lmcore.evals.ngram import KneserNey
 from lmcore.inference.generate import generate
 from lmcore.model.files import load_model
+from lmcore.ngram.kneser_ney import KneserNey
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokens.shards import TokenShards
 from tasks.decontamination import read_unique

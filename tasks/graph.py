@@ -69,6 +69,7 @@ class Sources:
     labels: tuple[Source, ...] = ()
     lid_model: tuple[Source, ...] = ()
     lists: tuple[Source, ...] = ()
+    perplexity_models: tuple[Source, ...] = ()
     evaluation_sets: tuple[Source, ...] = ()
     index: tuple[Source, ...] = ()
     earlier: tuple[Source, ...] = ()
@@ -107,7 +108,7 @@ def _shown(recipe: Recipe) -> dict[str, Section]:
     hidden = {
         "corpus": {"warcs"},
         "index": {"files", "base"},
-        "curate": {"labels", "lid_model", "lists"},
+        "curate": {"labels", "lid_model", "lists", "perplexity_models"},
         "deduplicate": {"earlier"},
         "decontaminate": {"sets"},
     }
@@ -160,6 +161,7 @@ def _corpus(recipe: Recipe, sources: Sources) -> list[Step]:
             classifiers=_refs("classifiers"),
             lid_model=sources.lid_model,
             lists=sources.lists,
+            perplexity_models=sources.perplexity_models,
         )
         for part in parts.values()
     ]

@@ -101,6 +101,8 @@ RULES: Mapping[str, Rule] = _read_rules(
     style style min_style
     educational educational min_educational
     reference reference min_reference
+    perplexity perplexity max_perplexity
+    perplexity_bucket perplexity,language perplexity_buckets
     """
 )
 """reason of ``decide`` -> what to look at"""

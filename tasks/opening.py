@@ -115,6 +115,7 @@ def plan_steps(
         labels=sections["curate"]["labels"],
         lid_model=sections["curate"]["lid_model"],
         lists=sections["curate"]["lists"],
+        perplexity_models=sections["curate"]["perplexity_models"],
         evaluation_sets=sections["decontaminate"]["sets"],
         remember=remember,
     )

@@ -9,9 +9,11 @@ from tasks import report_figures as figures
 from tasks.inspection import RULES, threshold_of
 from warehouse.catalog import query
 
-_ALWAYS = ("language_score", "quality", "toxicity")
+_ALWAYS = ("language_score", "quality", "toxicity", "perplexity")
 _MOST = 12
 _N_BINS = 40
+_FAR = 1000
+"""a threshold so many times beyond the pages is one that is off"""
 _SHOWN = 0.99
 """share of pages inside the axis; what lies beyond stands in the last bin"""
 
@@ -67,6 +69,8 @@ def _histogram(
     ((most,),) = query(connection, _MOST_PAGES.replace("{column}", column), {"shown": _SHOWN})[1]
     if most is None:
         return None
+    if limit is not None and limit > _FAR * float(str(most)):
+        limit = None
     end = _end(float(str(most)), limit)
     width = end / _N_BINS
     columns, rows = query(

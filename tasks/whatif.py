@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from lmcore.curate.buckets import with_cutoffs
 from lmcore.curate.config import DECISION_FIELDS, CurateConfig
 from lmcore.curate.decide import KEPT, OPTIONAL_COLUMNS, decide
 from lmcore.errors import ConfigError, InputError
@@ -110,8 +111,10 @@ def by_thresholds(
             raise ConfigError(msg)
     section = run_section(connection, "curate")
     own = {name: section[name] for name in DECISION_FIELDS if name in section}
-    config = from_section(CurateConfig, {**own, **thresholds})
     columns = [column.name for column in TABLES["scores"].columns]
+    scores = inspection.decided(connection, columns=columns)
+    pages = zip(*(scores[name].to_pylist() for name in ("language", "perplexity")), strict=True)
+    config = with_cutoffs(from_section(CurateConfig, {**own, **thresholds}), pages)
 
     def judge(row: Row) -> str:
         missing = [name for name in columns if row[name] is None and name not in OPTIONAL_COLUMNS]
@@ -123,7 +126,6 @@ def by_thresholds(
             raise InputError(msg)
         return decide(row, config)
 
-    scores = inspection.decided(connection, columns=columns)
     return _answer(store, connection, scores, judge, estimate)
 
 

@@ -199,7 +199,8 @@ def commit_corpus(store: Store, config: Mapping[str, object] | None = None) -> l
                          files={"quality.bin": b"q"},
                          tables={"classifiers": [
                              row("classifiers", name=name, n_train=100, n_test=20, auc=0.97, base_rate=0.5)
-                                 for name in ("quality", "toxicity")]})  # fmt: skip
+                                 for name in ("quality", "toxicity")],
+                             "perplexity_models": [row("perplexity_models", language="en", n_texts=9, n_words=900)]})  # fmt: skip
     extracts = []
     for part, warc in enumerate(WARCS):
         mine = plans[part * PAGES_PER_WARC : (part + 1) * PAGES_PER_WARC]
@@ -223,7 +224,8 @@ def commit_corpus(store: Store, config: Mapping[str, object] | None = None) -> l
         )  # fmt: skip
     pages = [plan for plan in plans if plan["outcome"] == "page"]
     decide = commit(store, "decide", config=given, inputs=[as_input("annotate", a) for a in annotated],
-                    tables={"decisions": [row("decisions", doc_id=p["doc_id"], outcome=p["decision"]) for p in pages]},
+                    tables={"decisions": [row("decisions", doc_id=p["doc_id"], outcome=p["decision"]) for p in pages],
+                            "perplexity_buckets": [row("perplexity_buckets", language="en", n_documents=len(pages))]},
                     outcomes=("decisions", len(pages)))  # fmt: skip
     kept = [plan for plan in pages if plan["decision"] == "kept"]
     survivors = [plan for plan in kept if plan["dedup"] == "kept"]

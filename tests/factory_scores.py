@@ -16,6 +16,7 @@ _GOOD: Mapping[str, object] = {
     "hate": None,
     "nsfw": None,
     "reference": None,
+    "perplexity": None,
     "n_chars": 6000,
     "n_lines": 50,
     "n_words": 1000,
@@ -50,6 +51,7 @@ def near_thresholds(doc_id: str, chance: random.Random) -> dict[str, object]:
         "toxicity": chance.uniform(0.0, 1.0),
         "hate": chance.choice([None, chance.uniform(0.0, 1.0)]),
         "quality": chance.choice([0.2, chance.uniform(0.0, 1.0)]),
+        "perplexity": chance.choice([None, chance.uniform(50.0, 2000.0)]),
     }
     moved = chance.sample(sorted(drawn), chance.randrange(4))
     return passing(doc_id=doc_id, **{name: drawn[name] for name in moved})

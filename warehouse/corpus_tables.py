@@ -57,6 +57,7 @@ CORPUS_TABLES = (
         hate float calibrated probability of hate; null where no labels taught it
         nsfw float calibrated probability of sexual content; null where no labels taught it
         reference float calibrated probability of being like the reference texts; null where none were given
+        perplexity float perplexity of the cleaned text under the n-gram model of its language; null where that has none
         n_chars int characters of the extracted text
         n_lines int non-blank lines of the extracted text
         n_lines_removed int lines that the line rules removed (C4; RefinedWeb where the recipe says so)
@@ -123,8 +124,39 @@ CORPUS_TABLES = (
         """
         doc_id text the document
         outcome text kept, or the first rule that rejected it
+        perplexity_bucket text head, middle or tail of its language's documents by perplexity; null where it has none
         """,
         Outcomes("doc_id", "outcome", "kept"),
+    ),
+    table(
+        "perplexity_buckets",
+        "How many documents of each language lie in head, middle and tail by perplexity.",
+        """
+        language text ISO 639-1 code, or und
+        n_documents int documents of the language
+        n_unscored int documents without a perplexity, as their language has no model
+        head_limit float highest perplexity of the head; null where none has one
+        middle_limit float highest perplexity of the middle; null where none has one
+        n_head int documents in the head
+        n_middle int documents in the middle
+        n_tail int documents in the tail
+        """,
+    ),
+    table(
+        "perplexity_models",
+        "The n-gram models that perplexity is taken under, trained in the pipeline: one a language.",
+        """
+        language text ISO 639-1 code
+        n_texts int reference texts that it was made of
+        n_words int their words
+        n_ngrams int n-grams of all orders
+        n_held_out int reference texts that were held out
+        held_out_p10 float perplexity that a tenth of the held-out texts stays below; null where there are none
+        held_out_p33 float the same for a third
+        held_out_p50 float the same for half
+        held_out_p67 float the same for two thirds
+        held_out_p90 float the same for nine tenths
+        """,
     ),
     table(
         "dedup_outcomes",

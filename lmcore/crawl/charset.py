@@ -134,11 +134,13 @@ def _is_surely_utf8(body: bytes, http_charset: str) -> str | None:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    n_high = len(body) - len(body.translate(None, bytes(range(128, 256))))
     declared = standard_name(http_charset) or declared_in_markup(body)
-    if n_high == 0:
+    if body.isascii():
         return text if declared in ("utf-8", "") and b"\0" not in body else None
-    return text if n_high >= _MIN_HIGH_BYTES or declared not in _MULTIBYTE else None
+    if declared in _MULTIBYTE:
+        n_high = len(body) - len(body.translate(None, bytes(range(128, 256))))
+        return text if n_high >= _MIN_HIGH_BYTES else None
+    return text
 
 
 def _declared_by(body: bytes, http_charset: str) -> str:

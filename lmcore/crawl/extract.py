@@ -31,6 +31,8 @@ _PDF_START = b"%PDF-"
 _NO_PAGE = Page(outcome="")
 _WEB = re.compile(r"https?:", re.IGNORECASE)
 
+Payload = bytes | bytearray | memoryview
+
 
 @dataclass(slots=True)
 class Tally:
@@ -61,7 +63,7 @@ class _Verdict:
     """Signals of its HTTP headers."""
 
 
-def _sha1(block: bytes) -> str:
+def _sha1(block: Payload) -> str:
     return "sha1:" + base64.b32encode(sha1(block, usedforsecurity=False).digest()).decode()
 
 
@@ -76,7 +78,7 @@ class _Judge:
         """The outcome of one record and what is known of it."""
         mime, charset = http.parse_content_type(raw.content_type)
         verdict = _Verdict(mime=mime, digest=raw.digest)
-        body = raw.block
+        body: Payload = raw.block
         if raw.record_type in ("response", "revisit") and mime == "application/http":
             response = http.parse_response(raw.block)
             verdict.mime = ""
@@ -154,7 +156,7 @@ class _Judge:
             return "empty_body"
         if raw.problem == OVERSIZE or len(raw.block) > self._config.max_page_bytes:
             return "too_large"
-        return self._extract(raw.block, charset, raw.url, verdict, is_plain=is_plain)
+        return self._extract(bytes(raw.block), charset, raw.url, verdict, is_plain=is_plain)
 
     def _kind(self, body: bytes, mime: str) -> str:
         """What the bytes are read as: html or pdf; "" where they are neither."""

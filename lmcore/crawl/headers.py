@@ -2,11 +2,13 @@
 
 Nearly every block of headers is lines that end in CR LF, each a name, a colon and a value: two
 splits read it. Anything else (bare line feeds, folded lines, lines without a colon, encodings named
-twice) is parsed with care by FastWARC. Cost, one core: 4 µs a block, with care 16 µs.
+twice) is parsed with care by FastWARC. Cost, one core: 2 µs a block, with care 16 µs.
 """
 
 import io
 import re
+from collections.abc import Callable
+from operator import itemgetter
 
 from fastwarc.warc import HeaderMap
 
@@ -25,24 +27,42 @@ _WARC_NAMES = frozenset(
 """Of the standard, and of Common Crawl; headers with any other are read by `parse_headers`."""
 _LISTS = frozenset({b"content-encoding", b"transfer-encoding", b"x-robots-tag"})
 
+_COLUMNS = (
+    *("Content-Length", "WARC-Type", "WARC-Record-ID", "WARC-Target-URI", "WARC-Date"),
+    *("Content-Type", "WARC-Payload-Digest"),
+)
+WarcFields = tuple[str, str, str, str, str, str, str, str]
+"""The first line and the values of the columns, "" where a field is missing."""
+_MARK = ": \0"
+"""Stands for a line end, so that one split finds names, marked by the NUL, and values."""
+_PICKS: dict[tuple[str, ...], Callable[[list[str]], WarcFields]] = {}
+_MAX_ORDERS = 256
+
+_PLAIN_BYTES = 1 << 15
+"""Without a blank line in more than this it is no header."""
+
 Fields = dict[bytes, bytes]
 """Values by lower-case name. The first of several counts, but encodings and robots add up."""
 
 
-def split_headers(data: bytes, *, max_bytes: int) -> tuple[Fields | None, int]:
+def split_headers(data: bytes | bytearray, *, max_bytes: int) -> tuple[Fields | None, int]:
     """Fields of the headers that data begins with, and where what follows their blank line begins.
 
     Without a blank line in `max_bytes` all of it is headers. The first line is none of the fields;
     None where there are no headers at all.
     """
     at = data.find(b"\r\n\r\n", 0, max_bytes)
+    begin = at + 4
+    if at < 0 and len(data) <= _PLAIN_BYTES:
+        begin = len(data)
+        at = begin - 2 if data.endswith(b"\r\n") else begin
     if at >= 0:
-        fields = parse_plain_headers(data[:at])
+        fields = parse_plain_headers(bytes(data[:at]))
         if fields is not None:
-            return fields, at + 4
+            return fields, begin
     blank = _BLANK_LINE.search(data, 0, max_bytes)
     head, begin = (data[: blank.start()], blank.end()) if blank else (data, len(data))
-    return parse_headers(head), begin
+    return parse_headers(bytes(head)), begin
 
 
 def parse_plain_headers(block: bytes) -> Fields | None:
@@ -51,9 +71,7 @@ def parse_plain_headers(block: bytes) -> Fields | None:
     n_fields = len(lines) - 1
     if block.count(b"\n") != n_fields or b"\n " in block or b"\n\t" in block:
         return None
-    del lines[0]
-    lines.reverse()  # so that the first of several is written last
-    pairs = [line.split(b":", 1) for line in lines]
+    pairs = [line.split(b":", 1) for line in lines[:0:-1]]  # the first of several counts
     try:
         fields = {name.strip().lower(): value.strip() for name, value in pairs}
     except ValueError:  # a line without a colon
@@ -63,22 +81,34 @@ def parse_plain_headers(block: bytes) -> Fields | None:
     return fields
 
 
-def parse_warc_headers(block: bytes) -> dict[str, str] | None:
-    """Fields of a WARC header in which every line is one, by the names that the standard has.
+def parse_warc_headers(head: str) -> WarcFields | None:
+    """The fields of a WARC header that are columns, where every line is one and each name known.
 
-    Quicker still, and values are text as they stand; None where anything else is found.
+    Quicker still: two splits for all lines together. Writers have few orders of names, so what is
+    known of an order is kept. None where anything else is found.
     """
-    if not block.isascii():
+    parts = head.replace("\r\n", _MARK).split(": ")
+    names = tuple(parts[1::2])
+    pick = _PICKS.get(names) or _learn_order(names)
+    if pick is None or len(parts) != 2 * head.count("\n") + 1 or "\0" in head:
         return None
-    lines = block.decode("ascii").split("\r\n")
-    del lines[0]
-    try:
-        fields = dict([line.split(": ", 1) for line in lines])
-    except ValueError:  # a line without a colon
+    parts.append("")
+    return pick(parts)
+
+
+def _learn_order(names: tuple[str, ...]) -> Callable[[list[str]], WarcFields] | None:
+    """What takes the columns' values from the parts of a header; None where a name is odd."""
+    plain = [name.removeprefix("\0") for name in names]
+    if len({*plain}) < len(plain) or any(
+        "\0" + name != raw or name not in _WARC_NAMES
+        for name, raw in zip(plain, names, strict=True)
+    ):
         return None
-    if len(fields) != block.count(b"\n") or not fields.keys() <= _WARC_NAMES:
-        return None
-    return fields
+    places = [2 * plain.index(name) + 2 if name in plain else -1 for name in _COLUMNS]
+    pick: Callable[[list[str]], WarcFields] = itemgetter(0, *places)
+    if len(_PICKS) < _MAX_ORDERS:
+        _PICKS[names] = pick
+    return pick
 
 
 def parse_headers(block: bytes) -> Fields | None:

@@ -1,42 +1,30 @@
 """One body to one page: HTML, plain text or PDF.
 
 What could hold a parser is dealt with before one sees the page: nesting is measured (20,000 nested
-elements keep resiliparse's for 14 s in C code that no signal interrupts), spans of a thousand cells
-become one. Comments off, tables on. Nothing here depends on the date, on the order of sets
+elements keep resiliparse's for 14 s in C code that no signal interrupts). Comments off, tables on. Nothing here depends on the date, on the order of sets
 (children run with PYTHONHASHSEED=0) or on pages before. The text is found by tiers.py.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 
 from lmcore.crawl.charset import decode_page, replacement_rate
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.formulas import write_formulas
-from lmcore.crawl.metadata import TEXT_OPT_OUTS, read_metadata
+from lmcore.crawl.metadata import TEXT_OPT_OUTS, Metadata, read_metadata
 from lmcore.crawl.pdf import extract_pdf
 from lmcore.crawl.record import PAGE, Page
+from lmcore.crawl.tags import UNNESTED, Tags
 from lmcore.crawl.tiers import extract_text
 
 _TAG = re.compile(rb"<(/?)([a-z][^\s/>]*)")
 _RAW_TEXT = re.compile(rb"<(?:!--|(script|style|textarea|title|xmp|iframe)\b)")
 """what looks like tags in here is none; unclosed, these run to the end, as in a browser"""
-_VOID = (
-    *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param"),
-    *("source", "track", "wbr", "basefont", "bgsound", "frame"),
-)
-_CLOSED_BY_THE_NEXT = (
-    *("p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "caption"),
-    *("option", "optgroup", "rp", "rt", "rb", "html", "head", "body"),
-)
-"""Elements whose end tag may be left out; many pages of them are long, few are deep."""
-_UNNESTED = frozenset(name.encode() for name in (*_VOID, *_CLOSED_BY_THE_NEXT))
-_WIDE_SPANS = tuple(
-    re.compile(rf"({name}\s{{0,9}}=\s{{0,9}}[\"']?)\d{{4,}}") for name in ("span", "SPAN")
-)
-"""two patterns, as one that ignores case takes 5 ms to search 180 kB"""
+_UNNESTED = frozenset(name.encode() for name in UNNESTED)
 _SPACES = re.compile(r"\s+")
-_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+_NOT_TEXT = re.compile("[\ud800-\udfff]")
+_SAID = tuple(field.name for field in fields(Metadata))
 
 
 def _without_raw_text(markup: bytes) -> bytes:
@@ -51,13 +39,10 @@ def _without_raw_text(markup: bytes) -> bytes:
 
 
 def is_deeper(html: str, max_depth: int) -> bool:
-    """Whether elements are nested deeper than `max_depth`, by their tags alone."""
-    if html.count("<") - html.count("</") <= max_depth:
-        return False
-    markup = _without_raw_text(html.encode("utf-8", "replace").lower())
+    """Whether elements are nested deeper than `max_depth`: whether the stack of open tags is."""
     open_tags: list[bytes] = []
     n_open: dict[bytes, int] = {}
-    for slash, name in _TAG.findall(markup):
+    for slash, name in _TAG.findall(_without_raw_text(html.encode("utf-8", "replace").lower())):
         if name in _UNNESTED:
             continue
         if not slash:
@@ -80,6 +65,8 @@ def warm_up(config: ExtractConfig) -> None:
 
 
 def _clean(text: str) -> str:
+    if text.isascii() and "\0" not in text:
+        return text.strip()
     return _NOT_TEXT.sub("\ufffd", text.replace("\0", "")).strip()
 
 
@@ -87,15 +74,13 @@ def _tidy(text: str) -> str:
     return _SPACES.sub(" ", _clean(text))
 
 
-def _read_html(html: str, url: str, config: ExtractConfig, found: Page) -> Page:
-    if is_deeper(html, config.max_depth):
+def _read_html(html: str, tags: Tags, url: str, config: ExtractConfig, found: Page) -> Page:
+    if tags.may_be_deeper(config.max_depth) and is_deeper(html, config.max_depth):
         return replace(found, outcome="too_deep")
-    about = read_metadata(html, url, config.max_outlinks)
-    spelt = write_formulas(html)
-    for pattern in _WIDE_SPANS:
-        spelt = pattern.sub(r"\g<1>1", spelt)
-    page_type, tier, text = extract_text(spelt, url, config)
-    return replace(found, page_type=page_type, tier=tier, text=text, **asdict(about))
+    about = read_metadata(html, tags, url, config.max_outlinks)
+    page_type, tier, text = extract_text(write_formulas(html, tags), url, config)
+    said = {name: getattr(about, name) for name in _SAID}
+    return replace(found, page_type=page_type, tier=tier, text=text, **said)
 
 
 def _read(body: bytes, http_charset: str, url: str, kind: str, config: ExtractConfig) -> Page:
@@ -106,7 +91,8 @@ def _read(body: bytes, http_charset: str, url: str, kind: str, config: ExtractCo
     if replacement_rate(text, body, charset) > config.max_replacement_rate:
         return replace(found, outcome="bad_charset")
     if kind == "html":
-        return _read_html(text, url, config, found)
+        data = body if charset == "utf-8" else text.encode("utf-8", "replace")
+        return _read_html(text, Tags(data), url, config, found)
     return replace(found, page_type="text", text=text)
 
 

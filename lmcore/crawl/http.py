@@ -20,6 +20,7 @@ from lmcore.crawl.headers import split_headers
 
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?:[ \t]|\r*(?:\n|\Z))", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_LINE_ENDS = (b"\r", b"\n")
 _MAX_LAYERS = 4
 _NO_ENCODINGS = frozenset({b"identity", b"none", b"binary", b"7bit", b"8bit"})
 _MAX_HEADER_BYTES = 1 << 18
@@ -42,13 +43,14 @@ class TooLargeError(ValueError):
     """More decoded bytes than allowed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """A parsed response; `body` is still encoded as stored, header names are lower-case."""
 
     status: int
     headers: dict[bytes, bytes] = field(default_factory=dict)
-    body: bytes = b""
+    body: memoryview | bytes = b""
+    """In the record's own memory, which is not copied until it must be."""
 
     @property
     def content_type(self) -> str:
@@ -56,14 +58,16 @@ class Response:
         return self.headers.get(b"content-type", b"").decode("latin-1")
 
 
-def parse_response(block: bytes) -> Response | None:
+def parse_response(block: bytes | bytearray) -> Response | None:
     """The response in a record's block; None where it does not begin with a status line."""
-    block = block.lstrip(b"\r\n") if block[:1] in b"\r\n" else block
     status = _STATUS_LINE.match(block, 0, 256)
+    if status is None and block[:1] in _LINE_ENDS:
+        block = block.lstrip(b"\r\n")
+        status = _STATUS_LINE.match(block, 0, 256)
     if status is None:
         return None
     fields, begin = split_headers(block, max_bytes=_MAX_HEADER_BYTES)
-    return None if fields is None else Response(int(status[1]), fields, block[begin:])
+    return None if fields is None else Response(int(status[1]), fields, memoryview(block)[begin:])
 
 
 def parse_content_type(value: str) -> tuple[str, str]:
@@ -89,7 +93,7 @@ def decode_body(response: Response, *, max_bytes: int) -> bytes:
 
     Raises EncodingError where an encoding breaks off, TooLargeError beyond `max_bytes`.
     """
-    body = response.body
+    body = bytes(response.body)
     transfer = _tokens(response.headers.get(b"transfer-encoding", b""))
     if b"chunked" in transfer:
         body = _join_chunks(body)

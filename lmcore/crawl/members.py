@@ -81,7 +81,7 @@ class Span:
     ) -> None:
         self._file = file
         self._archive: _Archive | None = None
-        self._chunks: Iterator[bytes] = iter(()) if whole is None else map(bytes, (whole,))
+        self._chunks: Iterator[bytes] | None = None
         self.start = start
         self.end = start if whole is None else end
         self.damaged = False
@@ -99,6 +99,8 @@ class Span:
 
     def read(self) -> bytes:
         """The next bytes as they were before compression; b"" at the end."""
+        if self._chunks is None:
+            self._chunks = iter(()) if self.whole is None else iter((bytes(self.whole),))
         return next(self._chunks, b"")
 
     def join(self) -> bool:
@@ -140,20 +142,25 @@ class _Archive:
     def spans(self, start: int) -> Iterator[Span]:
         self._position = start
         while self._position < self._size:
-            found = None
             if self._whole is not None and self._waiting is None:
-                found = self._whole.inflate(self._position)
-            if found is not None:
-                span = Span(self._file, self._position, *found)
-                span._archive = self  # noqa: SLF001  (same module)
-                self._position = span.end
-                yield span
-                continue
+                yield from self._whole_spans(self._whole)
+                if self._position >= self._size:
+                    return
             following = self._next_span()
             if following is None:
                 return
             yield following
             following.drain()
+
+    def _whole_spans(self, whole: WholeMembers) -> Iterator[Span]:
+        """Members inflated at once, up to one that cannot be or one that others were joined to."""
+        for data, end in whole.run(self._position):
+            span = Span(self._file, self._position, data, end)
+            span._archive = self  # noqa: SLF001  (same module)
+            self._position = end
+            yield span
+            if self._position != end or self._waiting is not None:
+                return
 
     def _next_span(self) -> Span | None:
         """What stands at this place, read piece by piece; None for padding up to the end."""

@@ -14,20 +14,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-_TAG = re.compile(r"<(?:meta|link)\b[^>]{0,4000}>", re.IGNORECASE)
+from lmcore.crawl.tags import Tags
+
 _ATTRIBUTE = re.compile(r"([a-zA-Z:-]{1,40})\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 _TITLE = re.compile(r"<title\b[^>]{0,400}>(.{0,4000}?)</title", re.IGNORECASE | re.DOTALL)
-_JSON_LD = re.compile(r"<script\b[^>]{0,400}?application/ld\+json[^>]{0,400}>", re.IGNORECASE)
 _HREF = re.compile(
     r"<a\s[^>]{0,1000}?\bhref\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE
 )
 _LICENCE_LINK = re.compile(r"<a\s[^>]{0,500}?\brel=[\"']?license[^>]{0,500}>", re.IGNORECASE)
+_REL = re.compile(r"rel=[\"']?\Z", re.IGNORECASE)
+_MAX_ANCHOR_CHARS = 520
 _CREATIVE_COMMONS = re.compile(
     r"https?://creativecommons\.org/(?:licenses|publicdomain)/[a-z0-9./-]{1,40}", re.IGNORECASE
 )
+_ROOT = re.compile(r"https?://[a-z0-9.-]+(?::\d+)?(?=[/?#]|\Z)")
+_PATH = r"(?:/(?!\.)[\w!$&'()*+,=:@%~.-]*)+(?:\?[\w!$&'()*+,=:@%~./?-]+)?"
+_WHOLE_URL = re.compile(rf"https?://[A-Za-z0-9.-]+(?::\d+)?(?:{_PATH})?", re.ASCII)
+_ROOTED_PATH = re.compile(rf"(?!//){_PATH}", re.ASCII)
+"""Without dot segments, parameters, an empty query or anything that splitting would change."""
+_BASE = "<base>"
+"""Where the base URL stands among the links; no rel can be called that."""
+_NO_DOCUMENTS = ("#", "javascript:", "mailto:")
 _SPACES = re.compile(r"\s+")
+_MAX_URL_CHARS = 2_000
 _MAX_TAGS = 500
-_MAX_JSON_CHARS = 500_000
+_MAX_TAG_BYTES = 4_000
+_MAX_JSON_BYTES = 500_000
 _MAX_JSON_BLOCKS = 10
 _MAX_VALUE_CHARS = 1_000
 _AUTHORS = (
@@ -74,12 +86,16 @@ def _attributes(tag: str) -> dict[str, str]:
     return found
 
 
-def _read_tags(html: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The first content of each <meta> name, and the first href of each <link> rel."""
+def _read_tags(tags: Tags) -> tuple[dict[str, str], dict[str, str]]:
+    """The first content of each <meta> name, and the first href of each <link> rel and of <base>."""
     meta: dict[str, str] = {}
     links: dict[str, str] = {}
-    for n_tags, found in enumerate(_TAG.finditer(html), start=1):
-        attributes = _attributes(found[0])
+    for place in tags.opening("meta", "link", "base")[:_MAX_TAGS]:
+        tag = tags.text(place, _MAX_TAG_BYTES)
+        attributes = _attributes(tag)
+        if tag[1:2] in "bB" and attributes.get("href"):
+            links.setdefault(_BASE, attributes["href"])
+            continue
         name = attributes.get("name") or attributes.get("property") or attributes.get("itemprop")
         if name and "content" in attributes:
             name, content = name.strip().lower(), attributes["content"]
@@ -90,19 +106,24 @@ def _read_tags(html: str) -> tuple[dict[str, str], dict[str, str]]:
             )
         for rel in attributes.get("rel", "").lower().split():
             links.setdefault(rel, attributes.get("href", ""))
-        if n_tags == _MAX_TAGS:
-            break
     return meta, links
 
 
-def _json_objects(html: str) -> Iterator[Mapping[str, object]]:
+def _json_objects(tags: Tags) -> Iterator[Mapping[str, object]]:
     """Every object of the page's JSON-LD, outer before inner; what is no JSON is passed over."""
-    for n_blocks, found in enumerate(_JSON_LD.finditer(html), start=1):
-        end = html.find("</script", found.end())
-        if n_blocks > _MAX_JSON_BLOCKS or not 0 < end - found.end() < _MAX_JSON_CHARS:
+    n_blocks = 0
+    for place in tags.opening("script"):
+        begin = tags.end(place, _MAX_TAG_BYTES)
+        if b"application/ld+json" not in tags.data[place:begin].lower():
+            continue
+        n_blocks += 1
+        end = tags.data.find(b"</script", begin)
+        if n_blocks > _MAX_JSON_BLOCKS or not 0 < end - begin < _MAX_JSON_BYTES:
             return
         try:
-            waiting: list[object] = [json.loads(html[found.end() : end], strict=False)]
+            waiting: list[object] = [
+                json.loads(tags.data[begin:end].decode("utf-8", "replace"), strict=False)
+            ]
         except (ValueError, RecursionError):
             continue
         while waiting:
@@ -124,9 +145,9 @@ def _name(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _read_json(html: str) -> dict[str, str]:
+def _read_json(tags: Tags) -> dict[str, str]:
     found: dict[str, str] = {}
-    for entry in _json_objects(html):
+    for entry in _json_objects(tags):
         for key, name in (
             ("author", "author"),
             ("datePublished", "published"),
@@ -138,6 +159,19 @@ def _read_json(html: str) -> dict[str, str]:
             if value:
                 found.setdefault(name, value)
     return found
+
+
+def _read_licence_link(html: str) -> str:
+    """The href of the first <a rel="license">."""
+    place = html.find("license")
+    while place >= 0:
+        if _REL.search(html, max(0, place - 5), place):
+            start = html.rfind("<", max(0, place - _MAX_ANCHOR_CHARS), place)
+            anchor = _LICENCE_LINK.match(html, start) if start >= 0 else None
+            if anchor:
+                return _attributes(anchor[0]).get("href", "")
+        place = html.find("license", place + 1)
+    return ""
 
 
 def _first(meta: Mapping[str, str], names: tuple[str, ...]) -> str:
@@ -152,22 +186,36 @@ def _join_url(base: str, href: str) -> str:
         return ""
 
 
+def _join_plain(base: str, root: str, href: str) -> str:
+    """What `_join_url` gives, without splitting where nothing but a plain URL or path stands."""
+    if _WHOLE_URL.fullmatch(href):
+        return href
+    if root and _ROOTED_PATH.fullmatch(href):
+        return root + href
+    return _join_url(base, href)
+
+
+def _root(base: str) -> str:
+    """Scheme and host of a plain base; "" where a path cannot just be put behind them."""
+    found = _ROOT.match(base)
+    return found[0] if found else ""
+
+
 def _read_links(html: str, base: str, most: int) -> tuple[int, tuple[str, ...]]:
     """How many links lead to other documents, and the first distinct of them."""
     n_links = 0
     distinct: dict[str, None] = {}
-    for found in _HREF.finditer(html):
-        href = (found[1] or found[2] or found[3] or "").strip()
-        if (
-            not href
-            or href[0] == "#"
-            or href[:11].lower() == "javascript:"
-            or href[:7].lower() == "mailto:"
-        ):
+    seen: set[str] = set()
+    root = _root(base)
+    for double, single, bare in _HREF.findall(html):
+        href = (double or single or bare).strip()
+        if not href or (href[0] in "#jJmM" and href[:11].lower().startswith(_NO_DOCUMENTS)):
             continue
         n_links += 1
-        if len(distinct) < most:
-            url = _join_url(base, entities.unescape(href[:2000]).split("#", 1)[0])
+        if href not in seen and len(distinct) < most:
+            seen.add(href)
+            plain = href if "&" not in href else entities.unescape(href[:_MAX_URL_CHARS])
+            url = _join_plain(base, root, plain[:_MAX_URL_CHARS].split("#", 1)[0])
             if url:
                 distinct[url] = None
     return n_links, tuple(distinct)
@@ -195,21 +243,18 @@ def read_header_opt_outs(headers: Mapping[bytes, bytes]) -> tuple[str, ...]:
     return tuple(sorted(read_opt_outs(",".join(plain).replace("*:", ""), tdm)))
 
 
-def read_metadata(html: str, url: str, max_outlinks: int) -> Metadata:
-    """What a page says of itself."""
-    meta, links = _read_tags(html)
-    stated = _read_json(html)
+def read_metadata(html: str, tags: Tags, url: str, max_outlinks: int) -> Metadata:
+    """What a page says of itself; `tags` are the page's."""
+    meta, links = _read_tags(tags)
+    stated = _read_json(tags)
     title = _TITLE.search(html)
     licence = stated.get("licence") or links.get("license") or _first(meta, _LICENCES)
-    if not licence and "license" in html and (anchor := _LICENCE_LINK.search(html)):
-        licence = _attributes(anchor[0]).get("href", "")
+    licence = licence or _read_licence_link(html)
     if not licence and "creativecommons.org/" in html:
         creative = _CREATIVE_COMMONS.search(html)
         licence = creative[0] if creative else ""
-    base = re.search(
-        r"<base\s[^>]{0,400}?href\s{0,9}=\s{0,9}[\"']([^\"']{1,2000})", html, re.IGNORECASE
-    )
-    n_links, outlinks = _read_links(html, _join_url(url, base[1]) if base else url, max_outlinks)
+    base = _join_url(url, links[_BASE][:_MAX_URL_CHARS]) if _BASE in links else url
+    n_links, outlinks = _read_links(html, base, max_outlinks)
     return Metadata(
         title=_tidy(title[1]) if title else "",
         author=_tidy(stated.get("author") or _first(meta, _AUTHORS)),

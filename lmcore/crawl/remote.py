@@ -60,12 +60,21 @@ def open_filesystem(url: str) -> Any:  # fsspec has no types
         ) from error
 
 
+def _status_of(error: BaseException | None) -> int:
+    """The HTTP status behind an error of aiohttp's or botocore's, 0 where it has none."""
+    status = getattr(error, "status", None)
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore's
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status if isinstance(status, int) else 0
+
+
 def _is_weather(error: Exception) -> bool:
     """Whether the same call may succeed later; fsspec hides many causes in FileNotFoundError."""
     is_hidden = isinstance(error, FileNotFoundError) and isinstance(error.__cause__, Exception)
     cause = error.__cause__ if is_hidden else error
-    status = getattr(cause, "status", None)
-    if isinstance(status, int) and status:
+    status = _status_of(cause)
+    if status:
         return status in _BUSY or status >= 500
     return not isinstance(cause, FileNotFoundError | PermissionError | ValueError)
 

@@ -26,7 +26,7 @@ _MAX_HEADER_BYTES = 1 << 15
 _MAX_LINE_BYTES = 1 << 14
 _KEPT_BYTES = 1 << 16
 _WINDOW_BYTES = 1 << 20
-_FIRST_LINES = tuple(b"WARC/%b\r\n" % version for version in (b"0.17", b"0.18", b"1.0", b"1.1"))
+_VERSIONS = frozenset(("WARC/0.17", "WARC/0.18", "WARC/1.0", "WARC/1.1"))
 _FIRST_LINE = re.compile(rb"\n")
 _WARC_FIELD = re.compile(rb"(?:^|\n)WARC-(?:Type|Record-ID)[ \t]*:", re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -60,7 +60,7 @@ class RawRecord:
     date: str
     content_type: str
     digest: str
-    block: bytes
+    block: bytes | bytearray
     problem: str
 
 
@@ -323,33 +323,39 @@ def _find_swallowed(window: bytes) -> tuple[int, int] | None:
     return swallowed.span() if swallowed else None
 
 
-def _read_whole(span: Span, max_record_bytes: int) -> RawRecord | None:
-    """The record of a member that holds one well-formed WARC record and nothing else."""
-    data = span.whole
-    if data is None or not data.startswith(_FIRST_LINES):
-        return None
+def _read_whole(span: Span, data: bytearray, max_record_bytes: int) -> RawRecord | None:
+    """The record of a member that holds one well-formed WARC record and nothing else.
+
+    The block is the member's own memory, its header cut off in front.
+    """
     at = data.find(b"\r\n\r\n", 0, _MAX_HEADER_BYTES)
-    fields = parse_warc_headers(bytes(data[:at])) if at >= 0 else None
+    try:
+        fields = parse_warc_headers(data[:at].decode("ascii")) if at >= 0 else None
+    except UnicodeDecodeError:
+        return None
     if fields is None:
         return None
-    get = fields.get
-    length, url = get("Content-Length", "").strip(), get("WARC-Target-URI", "").strip()
-    if not length.isdigit() or url.startswith("<"):
+    version, length, record_type, record_id, url, date, content_type, digest = fields
+    length = length.strip()
+    if version not in _VERSIONS or not length.isdigit():
         return None
-    begin = at + 4
-    end = begin + int(length)
-    if end - begin > max_record_bytes or end > len(data) or data[end:].strip(b"\r\n"):
+    begin, n_bytes = at + 4, int(length)
+    end = begin + n_bytes
+    if n_bytes > max_record_bytes or end > len(data) or data[end:].strip(b"\r\n"):
         return None
+    del data[end:]
+    del data[:begin]
+    url = url.strip()
     return RawRecord(
         span.start,
         span.end - span.start,
-        get("WARC-Type", "").strip().lower() or "unknown",
-        get("WARC-Record-ID", "").strip().strip("<>"),
-        url,
-        get("WARC-Date", "").strip(),
-        get("Content-Type", "").strip(),
-        get("WARC-Payload-Digest", "").strip(),
-        bytes(memoryview(data)[begin:end]),
+        record_type.strip().lower() or "unknown",
+        record_id.strip().strip("<>"),
+        from_bytes(url.encode()) if url[:1] == "<" else url,
+        date.strip(),
+        content_type.strip(),
+        digest.strip(),
+        data,
         "",
     )
 
@@ -391,10 +397,11 @@ def read_records(
     """
     n_arc_fields = 5
     for span in read_spans(file, at_once=at_once):
-        record = _read_whole(span, max_record_bytes)
-        if record is not None:
-            yield record
-            continue
+        if span.whole is not None:
+            record = _read_whole(span, span.whole, max_record_bytes)
+            if record is not None:
+                yield record
+                continue
         reader = _SpanReader(span, max_record_bytes, n_arc_fields)
         yield from reader.records()
         n_arc_fields = reader.n_arc_fields

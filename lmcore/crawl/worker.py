@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, BinaryIO  # Any: what JSON holds
 
@@ -38,6 +38,7 @@ _WALL_FACTOR = 8.0
 """Seconds on the clock allowed for each CPU second: a child that sleeps is caught as well."""
 _MAX_RSS_BYTES = 1 << 30
 _PR_SET_PDEATHSIG = 1
+_ABOUT = tuple(field.name for field in fields(Page) if field.name != "text")
 
 
 class _Overdue(Exception):  # noqa: N818  (control flow inside this module)
@@ -239,8 +240,8 @@ def _serve(source: BinaryIO, sink: BinaryIO) -> None:
         except Exception as caught:  # noqa: BLE001  (whatever a page does is that page's outcome)
             page = Page(outcome="extractor_error", opt_out=header["opt_out"])
             error = f"{type(caught).__name__}: {caught}"[:500]
-        found = asdict(page)
-        text = found.pop("text").encode("utf-8", "replace")
+        found = {name: getattr(page, name) for name in _ABOUT}
+        text = page.text.encode("utf-8", "replace")
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > _MAX_RSS_BYTES
         sink.write(_pack({"page": found, "error": error, "retires": grown}, text))
 

@@ -19,6 +19,7 @@ from lmcore.curate.language import detector
 from lmcore.curate.language_training import member_files
 from lmcore.curate.lists import read_lists
 from lmcore.curate.masking import mask_personal_data
+from lmcore.curate.perplexity import PerplexityModels
 from lmcore.curate.statistics import Measurer
 
 BATCH_CHARS: Final = 1 << 18
@@ -53,6 +54,8 @@ class Annotation:
     hate: float | None
     nsfw: float | None
     reference: float | None
+    perplexity: float | None
+    """Under the n-gram model of its language; None where that has none, or the page no words."""
     n_chars: int
     """Characters of the extracted text."""
     n_lines: int
@@ -117,24 +120,30 @@ def annotate(
     config: CurateConfig,
     lid_model: Path | None = None,
     lists: Sequence[Path] = (),
+    perplexity_models: Sequence[Path] = (),
 ) -> Iterator[Annotation]:
     """Measure each (doc_id, url, text).
 
     Raises:
-        InputError: `models_dir` holds no classifiers, `lid_model` is no fastText model, or a file of
-            `lists` has a name that says nothing of what it lists.
+        InputError: `models_dir` holds no classifiers, `lid_model` is no fastText model, a file of
+            `lists` has a name that says nothing of what it lists, or one of `perplexity_models` (ARPA
+            files) is none.
     """
     heads = load_heads(models_dir)
     detect = detector(lid_model, member_files(models_dir))
     measurer = Measurer(config)
     listed = read_lists(lists, config)
+    models = PerplexityModels(models_dir, perplexity_models)
     for batch in _batches(documents):
         texts = [text for _, _, text in batch]
         languages = [detect(text) for text in texts]
-        measured = measurer.measure(texts, [language for language, _ in languages])
-        scores = _scores([found.page.text for found in measured], heads)
-        for (doc_id, url, text), language, found, scored in zip(
-            batch, languages, measured, scores, strict=True
+        names = [language for language, _ in languages]
+        measured = measurer.measure(texts, names)
+        cleaned = [found.page.text for found in measured]
+        scores = _scores(cleaned, heads)
+        surprises = models.perplexities(cleaned, names)
+        for (doc_id, url, text), language, found, scored, perplexity in zip(
+            batch, languages, measured, scores, surprises, strict=True
         ):
             yield Annotation(
                 doc_id=doc_id,
@@ -143,6 +152,7 @@ def annotate(
                 / max(found.quality.n_words, 1),
                 **listed.judge_url(url)._asdict(),
                 **scored,
+                perplexity=perplexity,
                 **mask_personal_data(found.page.text)._asdict(),
             )
 

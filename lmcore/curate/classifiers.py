@@ -25,7 +25,13 @@ from lmcore.curate.fasttext.predictor import Predictor, Scores
 from lmcore.curate.fasttext_training import train_in_subprocess
 from lmcore.curate.head_line import head_line
 from lmcore.curate.labels import LabelledText, find_label_sets, list_files, read_label_set
-from lmcore.curate.language_training import read_sentences, train_language_model
+from lmcore.curate.language import detector
+from lmcore.curate.language_training import (
+    member_files,
+    read_sentences,
+    train_language_model,
+)
+from lmcore.curate.perplexity import read_reference, train_models
 from lmcore.curate.style import StyleModel, fit_style, style_of
 from lmcore.curate.words import SENTENCE_END
 from lmcore.errors import InputError
@@ -177,6 +183,9 @@ def train(labels: Sequence[Path], out_dir: Path, config: CurateConfig) -> None:
     description[STYLE] = _train_style(texts["quality"])
     if config.train_language_model:
         train_language_model(read_sentences(list_files(labels)), out_dir)
+    if config.perplexity_order:
+        reference = read_reference(list_files(labels), texts, config.classifier_test_fraction)
+        train_models(reference, detector(None, member_files(out_dir)), out_dir, config)
     content = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     (out_dir / DESCRIPTION).write_text(content, encoding="utf-8")
 

@@ -2,8 +2,8 @@
 
 The fields fall into three parts, so that a change re-runs only what it must: `CLASSIFIER_FIELDS`
 retrain the classifiers, `ANNOTATION_FIELDS` change scores, statistics or cleaned text, and
-`DECISION_FIELDS` only the cheap decision over the columns. `labels`, `lid_model` and `lists` are
-paths: the content behind them is identity, the path is not.
+`DECISION_FIELDS` only the cheap decision over the columns. `labels`, `lid_model`, `lists` and
+`perplexity_models` are paths: the content behind them is identity, the path is not.
 
 Sources: Gopher = arXiv 2112.11446 table A1; C4 = arXiv 1910.10683 section 2.2; FineWeb = arXiv
 2406.17557 section 3.6 with the values of datatrove's filters; RefinedWeb = arXiv 2306.01116 sections
@@ -26,6 +26,9 @@ CLASSIFIER_FIELDS = (
     "classifier_test_fraction",
     "classifier_seed",
     "train_language_model",
+    "perplexity_order",
+    "perplexity_min_words",
+    "perplexity_max_words",
 )
 """Fields that change the bytes of the trained classifiers."""
 
@@ -87,6 +90,10 @@ DECISION_FIELDS = (
     "max_hate",
     "max_nsfw",
     "min_reference",
+    "max_perplexity",
+    "perplexity_cutoffs",
+    "perplexity_shares",
+    "perplexity_buckets",
 )
 """Fields that change only which documents are kept."""
 
@@ -125,6 +132,8 @@ _POSITIVE = (
     "c4_max_word_chars",
     "gopher_max_words",
     "gopher_max_mean_word_length",
+    "perplexity_max_words",
+    "max_perplexity",
 )
 _NOT_NEGATIVE = (
     "classifier_min_chars",
@@ -142,7 +151,10 @@ _NOT_NEGATIVE = (
     "url_max_words",
     "url_max_soft_words",
     "fineweb_max_newlines_per_word",
+    "perplexity_order",
+    "perplexity_min_words",
 )
+_BUCKETS = {"head", "middle", "tail"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +171,18 @@ class CurateConfig:
     `url_words.txt`, `url_soft_words.txt`, `bad_words.en.txt` and so on (the format of UT1's and
     LDNOOBW's lists). What they hold is added to the recipe's own; a list of bad words takes the place
     of the short English one that is shipped."""
+    perplexity_models: str = ""
+    """Folder, file or glob of ARPA files such as en.arpa.gz, in place of the models trained here."""
     train_language_model: bool = False
     """Train a language model from the label file named langid (columns text and lang), and ask it."""
+
+    perplexity_order: int = 5
+    """Words of the longest n-grams of the models that pages' perplexity is taken under (CCNet: 5);
+    0: none is trained."""
+    perplexity_min_words: int = 5_000
+    """A language with fewer words of reference text has no model."""
+    perplexity_max_words: int = 20_000_000
+    """Most words of reference text of a language, chosen by hash; 60 bytes of memory an n-gram."""
 
     classifier_dim: int = 16
     """Dimension of a word vector."""
@@ -298,6 +320,14 @@ class CurateConfig:
     """Highest probability of sexual content; 1: off."""
     min_reference: float = 0.0
     """Lowest probability of being like the reference texts; 0: off."""
+    max_perplexity: float = 1e9
+    """Highest perplexity; 1e9: off. A page whose language has no model passes, here and below."""
+    perplexity_cutoffs: tuple[str, ...] = ()
+    """Limits of head and middle, such as "en=310.5:702"; a language without takes those of its pages."""
+    perplexity_shares: tuple[float, ...] = (1 / 3, 2 / 3)
+    """CCNet: head and middle end at these shares of a language's pages, the least surprising first."""
+    perplexity_buckets: tuple[str, ...] = ("head", "middle", "tail")
+    """Buckets that are kept; CCNet's users take head, or head and middle. All: off."""
 
     def __post_init__(self) -> None:
         for name in _SHARES:
@@ -315,8 +345,23 @@ class CurateConfig:
             all(map(_is_language_score, self.min_language_scores)),
             'entries such as "fr=0.82"',
         )
+        self._check_perplexity()
         self._check(
             "classifier_test_fraction", 0.0 < self.classifier_test_fraction < 1.0, "between 0 and 1"
+        )
+
+    def _check_perplexity(self) -> None:
+        low, high = self.perplexity_shares if len(self.perplexity_shares) == 2 else (1.0, 0.0)
+        self._check("perplexity_shares", 0.0 < low <= high < 1.0, "two shares, ascending")
+        self._check(
+            "perplexity_buckets",
+            bool(self.perplexity_buckets) and {*self.perplexity_buckets} <= _BUCKETS,
+            "some of head, middle and tail",
+        )
+        self._check(
+            "perplexity_cutoffs",
+            all(map(_are_cutoffs, self.perplexity_cutoffs)),
+            'entries such as "en=310.5:702"',
         )
 
     def min_score_of(self, language: str) -> float:
@@ -332,6 +377,15 @@ class CurateConfig:
             raise ConfigError(
                 f"found curate.{name} = {getattr(self, name)!r}; expected {expected}: change it in the recipe"
             )
+
+
+def _are_cutoffs(entry: str) -> bool:
+    name, _, pair = entry.partition("=")
+    try:
+        head, middle = map(float, pair.split(":"))
+    except ValueError:
+        return False
+    return bool(name) and 0.0 < head <= middle
 
 
 def _is_language_score(entry: str) -> bool:

@@ -2,7 +2,7 @@
 
 The decision reads columns only, so another threshold costs one cheap pass over the sidecar table. Rules
 are tried in the order of `REASONS`: the address, language, Gopher quality, Gopher repetition, C4,
-FineWeb, RefinedWeb, toxicity and its kin, quality and its kin. Toxicity comes before quality because
+FineWeb, RefinedWeb, toxicity and its kin, quality and its kin, perplexity. Toxicity comes before quality because
 abuse is of low quality, too, and its reason should say what
 it is. A value on a threshold passes. 150,000 rows a second.
 """
@@ -10,14 +10,15 @@ it is. A value on a threshold passes. 150,000 rows a second.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lmcore.curate.buckets import bucket_of
 from lmcore.curate.config import CurateConfig
 from lmcore.curate.words import UNSPACED_LANGUAGES
 
 KEPT = "kept"
 """The outcome of a document that passes every rule."""
 
-OPTIONAL_COLUMNS = frozenset({"educational", "hate", "nsfw", "reference"})
-"""Columns that are null where no labels taught the head; its rule then rejects nothing."""
+OPTIONAL_COLUMNS = frozenset({"educational", "hate", "nsfw", "reference", "perplexity"})
+"""Columns that are null where nothing taught the head or the language's model; its rule then rejects nothing."""
 
 Row = Mapping[str, Any]  # one row of a Parquet table: str, int, float and bool values
 _Rule = Callable[[Row, CurateConfig], bool]
@@ -39,6 +40,11 @@ def _top_ngram_rule(i: int) -> _Rule:
 def _duplicate_ngram_rule(i: int) -> _Rule:
     column = f"duplicate_{i + 5}gram_chars"
     return lambda row, config: row[column] > config.gopher_max_duplicate_ngram_chars[i]
+
+
+def _is_in_dropped_bucket(row: Row, config: CurateConfig) -> bool:
+    bucket = bucket_of(row["language"], row["perplexity"], config)
+    return bucket is not None and bucket not in config.perplexity_buckets
 
 
 def _url_rule(match: str) -> _Rule:
@@ -127,6 +133,10 @@ _RULES: dict[str, _Rule] = {
     "reference": lambda row, config: (
         row["reference"] is not None and row["reference"] < config.min_reference
     ),
+    "perplexity": lambda row, config: (
+        row["perplexity"] is not None and row["perplexity"] > config.max_perplexity
+    ),
+    "perplexity_bucket": _is_in_dropped_bucket,
 }
 
 REASONS: tuple[str, ...] = tuple(_RULES)
@@ -134,7 +144,10 @@ REASONS: tuple[str, ...] = tuple(_RULES)
 
 
 def decide(row: Row, config: CurateConfig) -> str:
-    """`KEPT`, or the reason of the first rule that rejects the row (columns of `Annotation`)."""
+    """`KEPT`, or the reason of the first rule that rejects the row (columns of `Annotation`).
+
+    Buckets of perplexity are those that the configuration has cutoffs for (`buckets.with_cutoffs`).
+    """
     for reason, rejects in _RULES.items():
         if rejects(row, config):
             return reason

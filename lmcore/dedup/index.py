@@ -86,7 +86,9 @@ def write_part(folder: Path, number: int, stream: Iterator[Block], config: Dedup
             n_documents += len(block)
             if n_documents >= PART_DOCUMENTS:
                 break
-    np.save(_path(folder, number, "ends.npy"), np.cumsum(np.concatenate(lengths)))
+    ends = np.cumsum(np.concatenate(lengths))
+    # halved where they fit: every page of them that a search reads counts as its memory
+    np.save(_path(folder, number, "ends.npy"), ends.astype(np.min_scalar_type(ends[-1])))
     _write_keys(
         _path(folder, number, "keys.parquet"),
         np.concatenate(keys),

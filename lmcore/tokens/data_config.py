@@ -21,7 +21,7 @@ class DataConfig:
     packing: Literal["none", "whole", "split"] = "none"
     """none: windows of the stream as it lies, across the borders of documents. whole and split pack documents
     into windows, and no token sees another document: whole cuts a document that is longer than a window and
-    discards the rest, split puts the rest into other windows"""
+    discards the rest, split puts the rest into other windows. The validation split is read as it lies"""
     sources: tuple[str, ...] = ()
     """parts of the training split to draw from, as `mix.method = "sources"` lays them out; empty: all as one"""
     weights: tuple[float, ...] = ()

@@ -35,7 +35,7 @@ from lmcore.sections import from_section, to_section
 from lmcore.tokens.shards import FILE_NAME as LISTING_FILE
 from lmcore.train.branching import free_fields, is_same_up_to
 from lmcore.train.config import TrainConfig
-from lmcore.train.durable import drop_directory, write_directory, write_json, write_text
+from lmcore.train.durable import drop_directory, write_directory, write_text
 from lmcore.train.metrics import MetricRow, read_metrics
 from lmcore.train.pieces import Held, Index, check_index, read_into, read_whole
 from lmcore.train.retention import superseded
@@ -99,7 +99,7 @@ def seal_state(  # what the parts of a checkpoint are
     index: Index,
     files: Mapping[str, Mapping[str, object]],
 ) -> None:
-    """Writes the manifest of a checkpoint whose other files are on the disk."""
+    """Writes the manifest of a checkpoint, the last of its files."""
     state = {
         "format": _FORMAT,
         "step": step,
@@ -111,7 +111,7 @@ def seal_state(  # what the parts of a checkpoint are
         "tensors": index,
         "files": files,
     }
-    write_json(partial / STATE_FILE, state)
+    (partial / STATE_FILE).write_text(json.dumps(state, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def point_to(directory: Path) -> None:

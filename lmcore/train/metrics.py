@@ -80,9 +80,9 @@ def to_table(rows: Sequence[MetricRow]) -> pa.Table:
     return pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
 
 
-def write_metrics(path: Path, rows: Sequence[MetricRow] | pa.Table) -> None:
+def write_metrics(path: Path, rows: Sequence[MetricRow]) -> None:
     """Writes rows as Parquet, whole or not at all."""
-    table = rows if isinstance(rows, pa.Table) else to_table(rows)
+    table = to_table(rows)
     write_file(path, lambda partial: pq.write_table(table, partial, compression="zstd"))
 
 

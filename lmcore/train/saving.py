@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 import torch.distributed as dist
 
@@ -41,7 +42,7 @@ from lmcore.train.checkpoint import (
     seal_state,
 )
 from lmcore.train.durable import partial_of, publish_directory
-from lmcore.train.metrics import SCHEMA, MetricRow, to_table, write_metrics
+from lmcore.train.metrics import SCHEMA, MetricRow, to_table
 from lmcore.train.pieces import (
     Held,
     Piece,
@@ -210,7 +211,8 @@ class Saver:
             return
         partial = partial_of(directory)
         table = pa.concat_tables([self.table, to_table(rows)])
-        write_metrics(partial / METRICS_FILE, table)
+        # publishing syncs both: here a plain write will do
+        pq.write_table(table, partial / METRICS_FILE, compression="zstd")
         sealed = {**files, METRICS_FILE: seal_file(partial / METRICS_FILE)}
         seal_state(partial, self.spec, step=step, scalars=scalars, index=self.index, files=sealed)
         publish_directory(directory)

@@ -1,7 +1,8 @@
 """Reading crawl files: our reader against warcio's ArchiveIterator, on the same files.
 
 The work is every record of a `.warc.gz`: its header parsed, the HTTP head of requests, responses
-and revisits parsed, the payload read in full as stored. Files are the sample crawl's and, where
+and revisits parsed, the payload read in full as stored (warcio's is bytes that were joined, ours a
+view of the member's memory). Files are the sample crawl's and, where
 C2M_SHARED_DATA names a folder with `webpages`, the real ones there: pages of today in
 `crawl-data`, old and odd archives in `raw_warcs`.
 
@@ -34,7 +35,8 @@ _MAX_RECORD_BYTES = 1 << 30
 _HTTP_TYPES = ("response", "request", "revisit")
 _HTTP_SCHEMES = ("http:", "https:")
 
-Found = tuple[str, str, object, bytes, str]
+Payload = bytes | bytearray | memoryview
+Found = tuple[str, str, object, Payload, str]
 """Type, URL, HTTP head as the reader has it (None without), payload, and what is wrong."""
 
 
@@ -51,7 +53,7 @@ def _our_reader() -> Reader:
     from lmcore.crawl.http import Response, parse_response
     from lmcore.crawl.warc import RawRecord, read_records
 
-    def split(record: RawRecord) -> tuple[object, bytes, str]:
+    def split(record: RawRecord) -> tuple[object, Payload, str]:
         """HTTP head, payload and problem of a block that should be HTTP."""
         block = record.block
         if record.record_type != "request":
@@ -67,7 +69,8 @@ def _our_reader() -> Reader:
     def records(path: str) -> Iterator[Found]:
         with Path(path).open("rb") as file:
             for record in read_records(file, max_record_bytes=_MAX_RECORD_BYTES):
-                head, payload, problem = None, record.block, record.problem
+                payload: Payload = record.block
+                head, problem = None, record.problem
                 is_http = record.record_type in _HTTP_TYPES and record.url.startswith(_HTTP_SCHEMES)
                 if is_http and payload:
                     head, payload, problem = split(record)
@@ -267,7 +270,8 @@ def _measure(python: Path, name: str, paths: list[str]) -> tuple[list[object], f
 
 def main() -> None:
     python = harness.peer_environment("warc", PEER)
-    rows, damaged, ratios, apart, whole, n_whole = [], [], {}, {}, [], 0
+    rows, damaged, ratios, apart, n_whole = [], [], {}, {}, 0
+    whole: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, paths in _corpora(Path(folder)).items():
             checked = _check(python, paths)

@@ -305,7 +305,8 @@ def _muon(weights: Tensor, grads: Tensor, momentum: Tensor, second: Tensor) -> N
         gram = x.mT @ x if is_tall else x @ x.mT
         mixed = b * gram + c * (gram @ gram)
         x = a * x + (x @ mixed if is_tall else mixed @ x)
-    x = x * (min(x.size(-2), x.size(-1)) ** 0.5 / x.norm(dim=(-2, -1), keepdim=True))
+    whole = x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-6)
+    x = x * (min(x.size(-2), x.size(-1)) ** 0.5 / whole)
     variance = x.square().mean(dim=-1, keepdim=True)
     second.lerp_(variance, 0.1)
     scale = second.clamp_min(1e-10).rsqrt()

@@ -7,8 +7,11 @@ import pytest
 from lmcore.curate.classifiers import train
 from lmcore.curate.config import CurateConfig
 from lmcore.curate.labels import LABEL_SETS
+from lmcore.curate.perplexity import sentences_of
 from lmcore.errors import InputError
-from tasks.curation import CLEAN_TEXTS, DECISIONS, SCORES, annotate, decide
+from lmcore.ngram.arpa import write_arpa
+from lmcore.ngram.backoff import estimate
+from tasks.curation import CLEAN_TEXTS, DECISIONS, SCORES, annotate, classifiers, decide
 from tasks.extraction import RECORDS, TEXTS
 from tasks.job import Job, JobInput, JobSpec
 from warehouse.expectations import count_outcomes
@@ -122,6 +125,47 @@ def test_annotate_and_decide_give_each_page_one_reason(tmp_path, models, extract
     assert (row["n_cards"], row["n_ibans"], row["n_keys"]) == (1, 1, 0)
     (text,) = (row for row in read_rows(scored.out / CLEAN_TEXTS) if row["doc_id"] == "kept")
     assert text["text"].endswith("Pay with |||CARD_NUMBER||| to |||IBAN|||, thank you.")
+
+
+def test_perplexity_of_a_given_model_drops_what_is_not_in_the_head(tmp_path, models, extracted):
+    arpa = tmp_path / "good.en.arpa"
+    write_arpa(estimate(sentences_of(TEXT), 3), arpa)
+    inputs = [("extracted", extracted), ("classifiers", models), ("perplexity_models", arpa)]
+    scored = make_job(tmp_path / "annotate", inputs)
+    annotate(scored)
+    scores = {row["doc_id"]: row["perplexity"] for row in read_rows(scored.out / SCORES)}
+    plain = scores["domain"]
+    assert plain < scores["bad"] < scores["kept"]
+    inputs = [("extracted", extracted), ("annotated", scored.out)]
+    decided = make_job(tmp_path / "decide", inputs, perplexity_buckets=("head",))
+    decide(decided)
+    rows = {row["doc_id"]: row for row in read_rows(decided.out / DECISIONS)}
+    assert {doc_id: row["perplexity_bucket"] for doc_id, row in rows.items()} == {
+        doc_id: "head" if value == plain else "tail" for doc_id, value in scores.items()
+    }
+    assert {doc_id: row["outcome"] for doc_id, row in rows.items() if row["outcome"] != "kept"} == {
+        "kept": "perplexity_bucket",
+        "bad": "perplexity_bucket",
+    }
+    (counts,) = read_rows(decided.out / "perplexity_buckets.parquet")
+    assert (counts["language"], counts["n_documents"], counts["n_unscored"]) == ("en", 5, 0)
+    assert (counts["n_head"], counts["n_middle"], counts["n_tail"]) == (3, 0, 2)
+    assert counts["head_limit"] == plain
+
+
+def test_classifiers_leave_a_table_of_the_models_they_made(tmp_path):
+    sets = [tmp_path / f"{name}.parquet" for name in LABEL_SETS]
+    for path in sets:
+        texts = [f"{PROSE} {k}" if k % 2 else f"buy cheap pills now {k}" for k in range(40)]
+        pq.write_table(pa.table({"text": texts, "label": [k % 2 for k in range(40)]}), path)
+    job = make_job(tmp_path / "job", [("labels", path) for path in sets], perplexity_min_words=100)
+    classifiers(job)
+    (row,) = read_rows(job.out / "perplexity_models.parquet")
+    assert (row["language"], row["n_texts"] + row["n_held_out"]) == ("en", 20)
+    assert row["held_out_p10"] <= row["held_out_p90"]
+    none = make_job(tmp_path / "none", [("labels", path) for path in sets], perplexity_order=0)
+    classifiers(none)
+    assert list(read_rows(none.out / "perplexity_models.parquet")) == []
 
 
 def test_annotate_list_of_unknown_name_is_an_error(tmp_path, models, extracted):

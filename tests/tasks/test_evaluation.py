@@ -5,7 +5,7 @@ import pytest
 
 from lmcore.errors import ConfigError
 from lmcore.evals.config import EvaluateConfig
-from lmcore.evals.ngram import KneserNey
+from lmcore.ngram.kneser_ney import KneserNey
 from lmcore.tokenizer.bpe import Tokenizer
 from lmcore.tokens.config import TokensConfig
 from lmcore.tokens.shards import TokenShards, encode_to_shards

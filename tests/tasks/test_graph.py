@@ -135,7 +135,7 @@ def test_curation_fields_are_partitioned():
         CLASSIFIER_FIELDS,
         ANNOTATION_FIELDS,
         DECISION_FIELDS,
-        ("labels", "lid_model", "lists"),
+        ("labels", "lid_model", "lists", "perplexity_models"),
     ]
     assert sorted(name for part in parts for name in part) == sorted(fields)
 

@@ -1,5 +1,8 @@
 """What is shown of a decision is what decided."""
 
+import dataclasses
+import math
+
 import pytest
 from factory_scores import passing
 
@@ -15,12 +18,13 @@ def distinct_thresholds():
     moved = {}
     for at, field in enumerate(sorted({RULES[reason].threshold for reason in REASONS} - {""})):
         value = getattr(plain, field)
-        if isinstance(value, bool) or field == "languages":
+        if isinstance(value, bool) or field in {"languages", "perplexity_buckets"}:
             continue
         if isinstance(value, tuple):
             moved[field] = tuple(part - 0.0001 * at for part in value)
         else:
             moved[field] = value + at if isinstance(value, int) else value * (1 - 0.001 * at)
+    moved |= {"perplexity_buckets": ("head",), "perplexity_cutoffs": ("en=100:200",)}
     return CurateConfig(**moved)
 
 
@@ -48,10 +52,12 @@ def test_column_shown_decides_at_the_threshold_shown(reason):
     (column,) = deciding_columns("decide", reason)
     name, value = threshold_of(reason, CURATE)
     assert name == f"curate.{RULES[reason].threshold}"
-    step = 1 if isinstance(value, int) else 1e-9
-    beyond = value - step if "_min_" in f"_{name}" or ".min_" in name else value + step
-    assert decide(passing(**{column: value}), CONFIG) == KEPT
-    assert decide(passing(**{column: beyond}), CONFIG) == reason
+    config = dataclasses.replace(CONFIG, perplexity_cutoffs=())
+    is_least = "_min_" in f"_{name}" or ".min_" in name
+    step = -1 if is_least else 1
+    beyond = value + step if isinstance(value, int) else math.nextafter(value, value + step)
+    assert decide(passing(**{column: value}), config) == KEPT
+    assert decide(passing(**{column: beyond}), config) == reason
 
 
 @pytest.mark.parametrize(
@@ -61,6 +67,11 @@ def test_column_shown_decides_at_the_threshold_shown(reason):
         ("c4_empty", {"n_lines_removed": 7, "n_lines": 7}, None),
         ("c4_lorem_ipsum", {"has_lorem_ipsum": True}, ("curate.c4_reject_lorem_ipsum", True)),
         ("c4_curly_bracket", {"has_curly_bracket": True}, ("curate.c4_reject_curly_bracket", True)),
+        (
+            "perplexity_bucket",
+            {"perplexity": 150.0, "language": "en"},
+            ("curate.perplexity_buckets", ("head",)),
+        ),
         ("url_domain", {"url_block": "domain"}, ("curate.url_reject_blocked", True)),
         ("url_subdomain", {"url_block": "subdomain"}, ("curate.url_reject_blocked", True)),
         ("url_address", {"url_block": "address"}, ("curate.url_reject_blocked", True)),
@@ -73,7 +84,7 @@ def test_columns_shown_without_a_number_to_compare_with_decide(reason, values, t
 
 
 def test_every_reason_is_tested_in_one_of_the_two_ways():
-    others = {"language", "c4_empty", "c4_lorem_ipsum", "c4_curly_bracket"}
+    others = {"language", "c4_empty", "c4_lorem_ipsum", "c4_curly_bracket", "perplexity_bucket"}
     others |= {"url_domain", "url_subdomain", "url_address"}
     assert {reason for reason in REASONS if is_number(reason)} == set(REASONS) - others
 

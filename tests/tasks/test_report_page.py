@@ -66,7 +66,7 @@ def page(full, tmp_path_factory):
 def test_render_full_run_has_every_section_and_figure(page):
     parsed = Page(page)
     assert parsed.ids == SECTIONS
-    assert parsed.tags.count("svg") == 3 + 1 + 1 + 4  # scores, loss, IsoFLOP, alignment
+    assert parsed.tags.count("svg") == 4 + 1 + 1 + 4  # scores, loss, IsoFLOP, alignment
     text = " ".join(parsed.words)
     for expected in (
         "near_duplicate",
@@ -242,6 +242,7 @@ def test_histograms_are_of_the_measures_whose_rules_rejected_most():
                     ('gopher_too_few_words'), ('language'), ('c4_empty'), ('quality')) AS v(reason);
             ALTER TABLE documents ADD COLUMN language_score DOUBLE;
             ALTER TABLE documents ADD COLUMN toxicity DOUBLE;
+            ALTER TABLE documents ADD COLUMN perplexity DOUBLE;
         """)
         quality, words = histograms(connection, {"gopher_min_words": 50})
     assert "Histogram of quality" in quality

@@ -128,6 +128,9 @@ THRESHOLDS = [
     {"gopher_max_duplicate_ngram_chars": [0.15, 0.14, 0.13, 0.12, 0.11, 0.05]},
     {"c4_reject_curly_bracket": False, "c4_min_sentences": 3, "min_language_score": 0.5},
     {"gopher_min_words": 10**6},
+    {"max_perplexity": 700.0},
+    {"perplexity_buckets": ["head"], "perplexity_shares": [0.5, 0.7]},
+    {"perplexity_buckets": ["head", "middle"], "perplexity_cutoffs": ["en=300.0:900.0"]},
     OPEN,
 ]
 

@@ -24,6 +24,8 @@ SEPARATORS: Final = b" \n\r\t\v\f\0"
 """What stands between words, and never in one."""
 HIERARCHICAL_SOFTMAX, NEGATIVE_SAMPLING, SOFTMAX, ONE_VS_ALL = 1, 2, 3, 4
 _SUPERVISED: Final = 3
+_MOST_BUCKETS: Final = 1 << 26
+"""Of a pruned model, which states them and holds few: a damaged count would fill memory."""
 _LABEL_ENTRY: Final = 1
 _CENTROIDS: Final = 256
 
@@ -115,6 +117,8 @@ def read_model(path: Path) -> FastTextModel:
     words, labels, label_counts, pruned = _read_dictionary(reader)
     bucket_rows = None
     if pruned is not None:
+        if n_buckets > _MOST_BUCKETS:
+            raise reader.refuse(f"with {n_buckets:,d} buckets, more than {_MOST_BUCKETS:,d}")
         bucket_rows = np.full(max(n_buckets, 1), -1, np.int32)
         if len(pruned) and not (
             pruned.min() >= 0

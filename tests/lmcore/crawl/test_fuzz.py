@@ -149,7 +149,7 @@ def read_back(data: bytes) -> tuple[set[tuple[str, bytes]], int]:
         if raw.problem:
             n_problems += 1
         else:
-            found.add((raw.record_id, raw.block))
+            found.add((raw.record_id, bytes(raw.block)))
         response = parse_response(raw.block)
         if response is not None:
             with suppress(EncodingError, TooLargeError):

@@ -40,15 +40,60 @@ def test_parse_plain_headers_agrees_with_the_careful_parser_wherever_it_answers(
     assert n_answered > 1000
 
 
+COLUMNS = [
+    *(b"content-length", b"warc-type", b"warc-record-id", b"warc-target-uri", b"warc-date"),
+    *(b"content-type", b"warc-payload-digest"),
+]
+
+
 def test_parse_warc_headers_agrees_with_the_careful_parser_wherever_it_answers():
     n_answered = 0
-    for block in blocks(4000):
-        warc = parse_warc_headers(block.replace(b"X-A", b"WARC-Date"))
+    for made in blocks(4000):
+        block = made.replace(b"X-A", b"WARC-Date").replace(b"content-type", b"WARC-Type")
+        if not block.isascii():
+            continue
+        warc = parse_warc_headers(block.decode())
         if warc is not None:
             n_answered += 1
-            found = {name.lower().encode(): value.strip().encode() for name, value in warc.items()}
-            assert found == parse_headers(block.replace(b"X-A", b"WARC-Date")), block
+            expected = parse_headers(block)
+            assert expected is not None
+            assert warc[0] == block.decode().split("\r\n")[0]
+            assert [value.strip().encode() for value in warc[1:]] == [
+                expected.get(name, b"") for name in COLUMNS
+            ], block
     assert n_answered > 300
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["WARC-Type", "WARC-Date"],  # a name without colon, and another
+        ["WARC-Type: a: WARC-Date", "b"],  # as many colons as lines, not one a line
+        ["WARC-Type: a: \0WARC-Date: b"],
+        ["WARC-Type: a", "WARC-Type: b"],
+        ["WARC-Type: a", " b: c"],
+        ["WARC-Type:a"],
+        ["WARC-Unheard: a"],
+    ],
+)
+def test_parse_warc_headers_leaves_anything_odd_to_others(lines):
+    assert parse_warc_headers("\r\n".join(["WARC/1.0", *lines])) is None
+
+
+@pytest.mark.parametrize("lines", [["A", "B"], ["A: b", "d"], ["A: b", " c: d"], [": b"]])
+def test_parse_plain_headers_leaves_anything_odd_to_others(lines):
+    assert parse_plain_headers("\r\n".join(["HTTP/1.1 200 OK", *lines]).encode()) is None
+
+
+def test_parse_plain_headers_value_with_a_colon_and_a_blank_is_whole():
+    block = b'HTTP/1.1 200 OK\r\nNEL: {"report_to": "a"}\r\nX:y'
+    assert parse_plain_headers(block) == {b"nel": b'{"report_to": "a"}', b"x": b"y"}
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\n"])
+def test_split_headers_without_blank_line_agrees_with_the_careful_parser(end):
+    data = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: */*" + end
+    assert split_headers(data, max_bytes=1000) == ({b"host": b"a", b"accept": b"*/*"}, len(data))
 
 
 def test_parse_headers_plain_block_has_the_fields_of_fastwarc():

@@ -1,10 +1,15 @@
 """What pages say of themselves, and the policy on opt-outs."""
 
+import random
+from urllib.parse import urljoin, urlsplit
+
 import pytest
 
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.html import extract_page
-from lmcore.crawl.metadata import read_header_opt_outs, read_metadata
+from lmcore.crawl.metadata import Metadata, read_header_opt_outs
+from lmcore.crawl.metadata import read_metadata as read_metadata_of
+from lmcore.crawl.tags import Tags
 
 URL = "https://a.example/dir/page"
 PAGE = """<html><head><title> A &amp; B
@@ -14,6 +19,10 @@ PAGE = """<html><head><title> A &amp; B
 <meta name="robots" content="index, NOAI"><meta name="tdm-reservation" content="1"></head>
 <body><p>Some text of a page.</p><a href="other#part">o</a><a href='https://b.example/'>b</a>
 <a href="#top">t</a><a href="mailto:x@y.z">m</a><a href="other">again</a></body></html>"""
+
+
+def read_metadata(html: str, url: str, max_outlinks: int) -> Metadata:
+    return read_metadata_of(html, Tags(html.encode()), url, max_outlinks)
 
 
 def test_metadata_of_a_page():
@@ -32,6 +41,46 @@ def test_json_ld_counts_before_meta_and_broken_json_does_not():
     found = read_metadata(json_ld + PAGE, URL, 0)
     assert (found.author, found.published) == ("Ann, Bo", "2020")
     assert read_metadata(json_ld.replace("}]}", "") + PAGE, URL, 0).author == "Meta Author"
+
+
+BASES = [
+    *("https://a.example/dir/page", "http://a.example", "https://A.example:8080/x?y=/z", ""),
+    *("https://user@a.example/", "ftp://a.example/x", "https://[::1]/", "no url"),
+]
+PIECES = [
+    *(
+        "http://",
+        "https://",
+        "HTTPS://",
+        "//",
+        "/",
+        "/",
+        "/",
+        ".",
+        "..",
+        "a",
+        "b.html",
+        "b.example",
+    ),
+    *("?", "q=1", "&", ";", ";p", ":80", ":", "%20", " ", "\t", "[", "]", "\xe9", "@", "x y", "~"),
+]
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_read_links_joins_as_urljoin_does(base):
+    rng = random.Random(base)
+    n_links = 0
+    for _ in range(1000):
+        href = "".join(rng.choices(PIECES, k=rng.randrange(1, 8))).strip() or "a"
+        try:
+            joined = urljoin(base, href)
+            expected = joined if urlsplit(joined).scheme in ("http", "https") else ""
+        except ValueError:
+            expected = ""
+        found = read_metadata(f'<a href="{href}">', base, 9).outlinks
+        assert found == ((expected,) if expected else ()), href
+        n_links += bool(expected)
+    assert n_links > 50
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.formulas import write_formulas
 from lmcore.crawl.html import extract_page
 from lmcore.crawl.page_type import classify
-from lmcore.crawl.tiers import extract_text, merge_lines
+from lmcore.crawl.tags import Tags
+from lmcore.crawl.tiers import extract_fast, extract_text, merge_lines
 
 PROSE = "The keeper of the lighthouse wrote down every ship that passed in the long evening, and read the names aloud to the gulls before the lamp was lit again. "
 
@@ -103,12 +104,13 @@ def test_blocks_keep_tables_as_rows_and_code_as_lines():
     ],
 )
 def test_formulas_become_their_tex(markup, tex):
-    assert write_formulas(f"<p>Let {markup} hold.</p>") == f"<p>Let  {tex}  hold.</p>"
+    page = f"<p>Let {markup} hold.</p>"
+    assert write_formulas(page, Tags(page.encode())) == f"<p>Let  {tex}  hold.</p>"
 
 
 def test_formula_without_tex_stays_as_it_is():
     markup = "<p><math><mi>x</mi></math></p>"
-    assert write_formulas(markup) == markup
+    assert write_formulas(markup, Tags(markup.encode())) == markup
 
 
 def test_merge_lines_puts_what_only_the_second_has_where_it_stood():
@@ -133,3 +135,14 @@ def test_span_of_a_million_columns_costs_no_memory():
         found = extract_page(page.encode(), "", ExtractConfig(tier=tier))
         assert found.outcome == "page"
         assert PROSE.strip() in found.text
+
+
+def test_extract_fast_page_taken_for_navigation_is_read_whole():
+    prose = "<p>" + "A sentence of the page that nobody may lose. " * 30 + "</p>"
+    page = f"<html><body><div class='sidebar menu'>{prose}</div><p>Cart 0</p></body></html>"
+    assert "nobody may lose" in extract_fast(page)
+
+
+def test_extract_fast_short_page_is_short():
+    page = "<html><body><nav><a href=x>Home</a></nav><p>All that there is to say.</p></body></html>"
+    assert extract_fast(page).strip() == "All that there is to say."

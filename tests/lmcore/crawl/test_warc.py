@@ -1,12 +1,15 @@
 import gzip
 import io
 import random
+import re
 import zlib
 
+import numpy as np
 import pytest
 import zstandard
 from fastwarc.warc import ArchiveIterator
 
+from lmcore.crawl.inflate import GZIP_MAGIC, find_magic
 from lmcore.crawl.sniff import describe_start, has_record, starts_with_record
 from lmcore.crawl.warc import (
     MALFORMED,
@@ -351,6 +354,23 @@ def test_read_records_at_once_and_piece_by_piece_agree_on_gzip_headers(record, p
 def test_read_records_member_whose_data_look_like_a_member_is_read(record):
     stored = gzip.compress(record(1, b"\x1f\x8b\x08" * 50), 0)
     assert [r.problem for r in read(stored + gzip.compress(record(2, b"y")))] == ["", ""]
+
+
+@pytest.mark.parametrize("middle", [b"garbage", b"\x1f\x8b\x08garbage", noise(3, 40)])
+def test_read_records_garbage_between_equal_members_is_not_taken_into_the_first(record, middle):
+    member = gzip.compress(record(1, b"a"))
+    found = read(member + middle + member)
+    assert [r.problem for r in found] == ["", MALFORMED, ""]
+    assert [r.length for r in found] == [len(member), len(middle), len(member)]
+
+
+@pytest.mark.parametrize("shift", range(5))
+def test_find_magic_finds_what_one_search_after_the_other_finds(shift):
+    rng = random.Random(shift)
+    parts = [noise(k, rng.randrange(9)) + GZIP_MAGIC[: rng.choice([1, 2, 3, 3])] for k in range(99)]
+    data = b"".join(parts)[shift:]
+    expected = [match.start() for match in re.finditer(re.escape(GZIP_MAGIC), data)]
+    assert find_magic(np.frombuffer(data, np.uint8)).tolist() == expected
 
 
 def test_read_records_large_member_is_streamed_in_little_memory(record):

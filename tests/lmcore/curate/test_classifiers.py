@@ -89,7 +89,7 @@ def models(labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_train_twice_gives_the_same_bytes(labels: Path, models: Path, tmp_path: Path) -> None:
     train([labels / "toxicity.parquet", labels / "quality.parquet"], tmp_path, CONFIG)
     names = sorted(path.name for path in models.iterdir())
-    assert names == ["classifiers.json", "quality.bin", "toxicity.bin"]
+    assert names == ["classifiers.json", "perplexity.json", "quality.bin", "toxicity.bin"]
     for name in names:
         assert (tmp_path / name).read_bytes() == (models / name).read_bytes(), name
 

@@ -27,6 +27,7 @@ def make_row(**changes: Any) -> dict[str, Any]:
         "hate": None,
         "nsfw": None,
         "reference": None,
+        "perplexity": None,
         "n_words": 400,
         "mean_word_length": 5.0,
         "alphabetic_words": 0.95,
@@ -48,6 +49,9 @@ CONFIG = CurateConfig(
     min_style=0.3,
     min_educational=0.3,
     min_reference=0.3,
+    max_perplexity=900.0,
+    perplexity_cutoffs=("en=100:300.5",),
+    perplexity_buckets=("head", "middle"),
     gopher_min_stop_word_occurrences=2,
     c4_max_bad_word_ratio=0.01,
     refinedweb_max_flagged_words=0.05,
@@ -107,6 +111,8 @@ LIMITS = {
     "style": ("style", 0.3, 0.299),
     "educational": ("educational", 0.3, 0.299),
     "reference": ("reference", 0.3, 0.299),
+    "perplexity": ("perplexity", None, 900.1),
+    "perplexity_bucket": ("perplexity", 300.5, 300.6),
 }
 
 
@@ -124,7 +130,7 @@ def test_decide_value_beyond_one_limit_names_that_rule(reason: str) -> None:
 def test_decide_several_broken_rules_name_the_first() -> None:
     broken: dict[str, Any] = {}
     for reason in reversed(REASONS):
-        if reason in {"gopher_too_many_words", "url_subdomain", "url_address"}:
+        if reason in {"gopher_too_many_words", "url_subdomain", "url_address", "perplexity"}:
             continue  # reads the column of another rule
         column, _, failing = LIMITS[reason]
         broken[column] = failing
@@ -158,7 +164,8 @@ def test_decide_language_without_blanks_is_spared_word_lengths_and_stop_words() 
 
 def test_config_field_parts_partition_all_but_the_paths() -> None:
     parts = [*CLASSIFIER_FIELDS, *ANNOTATION_FIELDS, *DECISION_FIELDS]
-    names = {field.name for field in fields(CurateConfig)} - {"labels", "lid_model", "lists"}
+    paths = {"labels", "lid_model", "lists", "perplexity_models"}
+    names = {field.name for field in fields(CurateConfig)} - paths
     assert len(parts) == len(set(parts))
     assert set(parts) == names
 
@@ -173,6 +180,14 @@ def test_config_field_parts_partition_all_but_the_paths() -> None:
         {"classifier_test_fraction": 1.0},
         {"gopher_max_top_ngram_chars": (0.2, 0.1)},
         {"gopher_max_duplicate_ngram_chars": (0.1, 0.1, 0.1, 0.1, 0.1, 2.0)},
+        {"max_perplexity": 0.0},
+        {"perplexity_order": -1},
+        {"perplexity_shares": (0.5, 0.4)},
+        {"perplexity_shares": (0.5,)},
+        {"perplexity_buckets": ()},
+        {"perplexity_buckets": ("head", "best")},
+        {"perplexity_cutoffs": ("en=5",)},
+        {"perplexity_cutoffs": ("en=5:4",)},
     ],
 )
 def test_config_impossible_value_is_an_error_that_names_the_field(change: dict[str, Any]) -> None:

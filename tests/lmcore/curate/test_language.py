@@ -75,6 +75,17 @@ def test_detect_english_page_with_a_chinese_name_stays_english() -> None:
     assert detect(PAGES["en"] + " It was called 灯塔 (lighthouse).")[0] == "en"
 
 
+@pytest.mark.parametrize("other", ["el", "he", "th", "zh"])
+def test_detect_page_half_in_another_script_is_no_page_of_either(other: str) -> None:
+    quarter = len(PAGES["en"]) * 3 // 4 // (3 if other == "zh" else 1)
+    mixed = PAGES["en"] + " " + (PAGES[other] * 3)[:quarter]
+    _, score = detect(mixed)
+    assert score < 0.65
+    language, score = detect(f"{PAGES['en']} {PAGES['en']} {PAGES[other][:12]}")
+    assert language == "en"
+    assert score > 0.65
+
+
 def test_detect_blanks_and_newlines_change_nothing() -> None:
     assert detect(PAGES["de"].replace(" ", "\n\n ")) == detect(PAGES["de"])
 

@@ -56,8 +56,9 @@ def test_values_of_one_budget_by_hand():
     assert (model.d_model, model.n_layers, model.n_heads, model.context_length) == (64, 2, 2, 256)
     assert train.batch_size == round(0.58 * tokens**0.571 / 256)
     assert train.steps == round(tokens / (256 * train.batch_size))
-    assert 1.79 * n_params**-0.713 * tokens**0.307 > 0.01
-    assert train.lr == 0.01
+    assert 1.79 * n_params**-0.713 * tokens**0.307 > 0.02
+    assert train.lr == 0.02
+    assert run_of(DialConfig(depth=2))[1].lr == 0.01
     assert train.warmup_steps == round(0.1 * train.steps)
     assert values["pretrain.data.max_epochs"] == 4.0
 

@@ -44,7 +44,7 @@ def train(spec):
 def server():
     """Processes that start with torch loaded: three seconds less for each."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lmcore.train.loop"])
+    context.set_forkserver_preload(["lmcore.train.loop", "pyarrow.dataset"])
     return context
 
 
@@ -65,6 +65,7 @@ def until(process, condition):
     end = time.monotonic() + DEATH_SECONDS
     while process.is_alive() and not condition():
         assert time.monotonic() < end, "the moment did not come"
+        time.sleep(0.0005)
 
 
 def die(process, spec, way, chance, shard_bytes):

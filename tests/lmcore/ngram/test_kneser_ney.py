@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lmcore.errors import InputError
-from lmcore.evals.ngram import FALLBACK_DISCOUNTS, KneserNey, estimate_discounts
+from lmcore.ngram.kneser_ney import FALLBACK_DISCOUNTS, KneserNey, estimate_discounts
 
 
 def reference_counts(tokens: list[int], order: int) -> list[dict[tuple[int, ...], int]]:

@@ -92,12 +92,14 @@ def estimate_memory(model: ModelConfig, vocab_size: int, train: TrainConfig) -> 
     # the narrow copies: of the head's weight and its gradient's part, and of all other weights
     narrow = (table + 2 * n_parameters) if is_narrow else 0
     holes = _HOLES.get(train.precision, _HOLES["bfloat16"])
+    per_token = _activation_bytes(model, train, product)
     state = 12 + (4 if train.ema_decay else 0)
     kept = 2 if train.on_spike == "roll_back" else 1
     return MemoryEstimate(
         processes=size * _PROCESS_BYTES,
         parameters=_parameter_bytes(train, kept) * n_parameters,
-        activations=int(holes * tokens * _activation_bytes(model, train, product)),
+        # recomputed blocks are all of one size, and leave no holes (measured)
+        activations=int((holes if train.recompute == "none" else 1.0) * tokens * per_token),
         head=size * (chunk + 3 * table + narrow) + int(holes * tokens * features),
         checkpoint=kept * state * n_parameters,
     )

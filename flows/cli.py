@@ -62,26 +62,35 @@ def _existing(arguments: argparse.Namespace) -> Store:
 
 def _run(arguments: argparse.Namespace) -> int:
     from flows import recipe as recipes
+    from flows.dialing import derivation, settle
     from flows.running import Order, run
 
-    sections = recipes.load(arguments.recipe, arguments.set).sections()
-    run(
-        _store(arguments),
-        Order(arguments.recipe, arguments.set, sections, arguments.until, arguments.locked),
-    )
+    store = _store(arguments)
+    overrides = settle(store, arguments.recipe, arguments.set)
+    sections = recipes.load(arguments.recipe, overrides).sections()
+    _print_lines(derivation(arguments.recipe, overrides))
+    order = Order(arguments.recipe, overrides, sections, arguments.until, arguments.locked)
+    run(store, order)
     return 0
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     from flows import recipe as recipes
+    from flows.dialing import derivation, settle
+    from tasks.forecast import forecast, own_ratio
     from tasks.opening import plan_steps
     from tasks.planning import plan
 
     store = _store(arguments)
-    sections = recipes.load(arguments.recipe, arguments.set).sections()
+    overrides = settle(store, arguments.recipe, arguments.set, remember=False)
+    sections = recipes.load(arguments.recipe, overrides).sections()
+    derived = [*derivation(arguments.recipe, overrides)]
+    _print_lines(derived)
     steps = plan_steps(store, sections, arguments.until, remember=False)
     planned = plan(store, steps)
     _print_lines(tables.planning(planned, _width()))
+    _print_lines(forecast(store, steps, planned))
+    _print_lines(own_ratio(store, steps, planned) if derived else [])
     return 0
 
 
@@ -224,10 +233,12 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _lock(arguments: argparse.Namespace) -> int:
     from flows import recipe as recipes
+    from flows.dialing import settle
     from tasks.opening import plan_steps, write_lock
 
     store = _existing(arguments)
-    sections = recipes.load(arguments.recipe, arguments.set).sections()
+    overrides = settle(store, arguments.recipe, arguments.set)
+    sections = recipes.load(arguments.recipe, overrides).sections()
     path = write_lock(store, arguments.recipe, plan_steps(store, sections))
     print(path.read_text())
     print(f"written to {path}")

@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 from flows import recipe as recipes
 from flows.alignment import alignment
 from flows.corpus import corpus
+from flows.dialing import settle
 from flows.evaluation import evaluation
 from flows.pretraining import pretraining
 from flows.scaling import scaling
@@ -42,8 +43,8 @@ def crawl_to_model(
     ``store`` is the folder of the warehouse (default: C2M_STORE or ./store), ``until`` the last stage to run;
     ``locked`` takes the artifacts that the recipe's lock names.
     """
-    sections = recipes.load(recipe, overrides or ()).sections()
     place = Store(Path(store or os.environ.get("C2M_STORE", "store")).resolve())
+    sections = recipes.load(recipe, settle(place, recipe, overrides or ())).sections()
     run = open_run(place, recipe, sections, until=until, locked=locked)
     record = replace(runs.read_run(place, run.run_id), flow_run=flow_run.id or "")
     runs.save(place, record)

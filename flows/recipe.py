@@ -2,6 +2,10 @@
 
 A recipe states only what differs from the defaults. An unknown key is an error that names its path
 and the nearest match. ``[resources]`` says how fast and where and never enters an identity.
+
+``[dial]`` states one number, a compute budget, a time or a depth, from which every key of ``model`` and
+``pretrain`` follows that the recipe does not state (lmcore.scaling.dial). A time becomes a compute budget before
+anything is derived, so no recipe that is run holds a measurement; flows.dialing does that.
 """
 
 import dataclasses
@@ -10,7 +14,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,9 +30,12 @@ from lmcore.evals.config import CompressionConfig, EvaluateConfig
 from lmcore.mixing.config import MixConfig
 from lmcore.model.config import ModelConfig
 from lmcore.scaling.config import ScalingConfig
+from lmcore.scaling.dial import Derived, DialConfig, compute_of, derive
+from lmcore.sections import to_section
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokens.config import TokensConfig
 from lmcore.train.config import TrainConfig
+from lmcore.train.estimate import STEP_SHARE
 from tasks.resources import Resources
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -64,6 +71,7 @@ class Recipe:
     mix: MixConfig = field(default_factory=MixConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     pretrain: TrainConfig = field(default_factory=TrainConfig)
+    dial: DialConfig = field(default_factory=DialConfig)
     scaling: ScalingConfig = field(default_factory=ScalingConfig)
     problems: ProblemConfig = field(default_factory=ProblemConfig)
     sft: SFTConfig = field(default_factory=SFTConfig)
@@ -76,10 +84,7 @@ class Recipe:
     def sections(self) -> dict[str, dict[str, object]]:
         """The tree as JSON's own types: what graphs, manifests and flow parameters carry."""
         return {
-            section.name: {
-                name: list(value) if isinstance(value, tuple) else value
-                for name, value in dataclasses.asdict(getattr(self, section.name)).items()
-            }
+            section.name: to_section(getattr(self, section.name))
             for section in dataclasses.fields(self)
         }
 
@@ -92,8 +97,31 @@ def names() -> list[str]:
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a shipped recipe or a TOML file and apply ``section.key=value`` overrides.
 
-    Raises ConfigError for an unknown recipe, section, key or a value of the wrong type.
+    Raises ConfigError for an unknown recipe, section, key or a value of the wrong type, and for a dial that leaves
+    no run.
     """
+    tree = _read(name, overrides)
+    for value in _turn_dial(tree):
+        _put(tree, value.key.split("."), value.value)
+    recipe = _build(Recipe, tree, "")
+    assert isinstance(recipe, Recipe)
+    return recipe
+
+
+def derived(name: str, overrides: Sequence[str] = ()) -> list[Derived]:
+    """Return what follows from a recipe's dial, each value with its rule; nothing where it has none."""
+    return _turn_dial(_read(name, overrides))
+
+
+def dial_of(name: str, overrides: Sequence[str] = ()) -> tuple[DialConfig, TrainConfig]:
+    """Return a recipe's dial as it is stated, and how it trains as far as it says so."""
+    tree = _read(name, overrides)
+    dial, train = _build_dial(tree), _build(TrainConfig, _section(tree, "pretrain"), "pretrain")
+    assert isinstance(train, TrainConfig)
+    return dial, train
+
+
+def _read(name: str, overrides: Sequence[str]) -> dict[str, object]:
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     try:
         tree = tomllib.loads(path.read_text())
@@ -111,9 +139,47 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise ConfigError(msg) from error
     for override in overrides:
         _apply(tree, override)
-    recipe = _build(Recipe, tree, "")
-    assert isinstance(recipe, Recipe)
-    return recipe
+    return tree
+
+
+def _section(tree: Tree, name: str) -> Tree:
+    section = tree.get(name, {})
+    if not isinstance(section, Mapping):
+        raise _mismatch(name, section, "a section")
+    return section
+
+
+def _build_dial(tree: Tree) -> DialConfig:
+    dial = _build(DialConfig, _section(tree, "dial"), "dial")
+    assert isinstance(dial, DialConfig)
+    return dial
+
+
+def _turn_dial(tree: dict[str, object]) -> list[Derived]:
+    """Derive what the tree does not state; its dial states FLOPs afterwards where it stated seconds."""
+    dial = _build_dial(tree)
+    if dial.seconds and dial.flops_per_second:
+        compute = compute_of(dial.seconds, dial.flops_per_second, STEP_SHARE)
+        dial = dataclasses.replace(dial, seconds=0.0, flops_per_second=0.0, compute=compute)
+    if dial.is_set:
+        tree["dial"] = to_section(dial)
+    stated = {
+        f"{name}.{key}": value
+        for name in ("model", "pretrain")
+        for key, value in _flatten(_section(tree, name))
+    }
+    vocab_size = _section(tree, "tokenizer").get("vocab_size", TokenizerConfig().vocab_size)
+    checked = _scalar(int, vocab_size, "tokenizer.vocab_size")
+    assert isinstance(checked, int)
+    return derive(dial, stated, checked)
+
+
+def _flatten(section: Tree, path: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
 
 
 def from_sections(sections: Mapping[str, Tree]) -> Recipe:
@@ -126,18 +192,27 @@ def from_sections(sections: Mapping[str, Tree]) -> Recipe:
 def _apply(tree: dict[str, object], override: str) -> None:
     path, equals, text = override.partition("=")
     parts = path.strip().split(".")
-    if not equals or len(parts) != 2:
+    if not equals or len(parts) not in {2, 3}:
         msg = f"Found --set {override!r}; expected section.key=value, such as pretrain.steps=50."
         raise ConfigError(msg)
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # a bare word or path needs no quotes on a command line
-    section = tree.setdefault(parts[0], {})
-    if not isinstance(section, dict):
-        msg = f"Found {parts[0]} = {section!r}; expected a section; write it as [{parts[0]}]."
-        raise ConfigError(msg)
-    section[parts[1]] = value
+    _put(tree, parts, value)
+
+
+def _put(tree: dict[str, object], parts: Sequence[str], value: object) -> None:
+    """Set the value at a path of sections."""
+    section: object = tree
+    for part in parts[:-1]:
+        assert isinstance(section, dict)
+        section = section.setdefault(part, {})
+        if not isinstance(section, dict):
+            msg = f"Found {part} = {section!r}; expected a section; write it as [{part}]."
+            raise ConfigError(msg)
+    assert isinstance(section, dict)
+    section[parts[-1]] = value
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -5,25 +5,25 @@ can change its bytes and nothing else; its inputs are other steps or source file
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
 
 from lmcore.crawl.index_config import IndexConfig, selected_names
 from lmcore.crawl.sample import warc_names
 from lmcore.crawl.sample_config import SampleConfig
 from lmcore.curate.config import ANNOTATION_FIELDS, CLASSIFIER_FIELDS, DECISION_FIELDS
 from lmcore.dedup.contamination_config import DECONTAMINATION_FIELDS
+from lmcore.errors import ConfigError
 from lmcore.mixing.config import MIX_FIELDS, PROXY_FIELDS
 from lmcore.model.config import ModelConfig
 from lmcore.scaling.config import ScalingConfig
 from lmcore.scaling.plan import plan
+from lmcore.sections import from_section, to_section
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.train.config import TrainConfig
 from tasks.stages import STAGES, Stage
 
 Section = Mapping[str, object]
 Recipe = Mapping[str, Section]
-C = TypeVar("C")
 Inputs = Mapping[str, "Sequence[Ref | Source]"]
 
 
@@ -78,15 +78,6 @@ class Sources:
 
 _UNLIMITED_TOKENS = 1 << 62
 """the sweep is unrolled before tokens are counted; points they do not suffice for skip themselves"""
-
-
-def from_section(kind: type[C], section: Section) -> C:
-    """Rebuild a configuration from its section; fields that the section lacks keep their default."""
-    return kind(**{name: _to_tuples(value) for name, value in section.items()})
-
-
-def _to_tuples(value: object) -> Any:  # the type of a dataclass field
-    return tuple(_to_tuples(entry) for entry in value) if isinstance(value, list | tuple) else value
 
 
 def _pick(section: Section, fields: Iterable[str]) -> Section:
@@ -245,7 +236,20 @@ def _mix(recipe: Recipe, unique: Inputs, pages: Inputs) -> list[Step]:
     return [*steps, _step("mix", config, **inputs, learnt=learnt)]
 
 
+def _check_sources(recipe: Recipe) -> None:
+    """Refuse sources that no stage lays out, before anything runs."""
+    data = from_section(TrainConfig, recipe["pretrain"]).data
+    if data.sources and recipe["mix"]["method"] != "sources":
+        msg = (
+            f"Found pretrain.data.sources = {list(data.sources)} with mix.method = "
+            f"{recipe['mix']['method']!r}; expected the method sources, which lays the groups of mix.by out "
+            "side by side; set mix.method and mix.by."
+        )
+        raise ConfigError(msg)
+
+
 def _models(recipe: Recipe, unique: Inputs, pages: Inputs) -> list[Step]:
+    _check_sources(recipe)
     tokenizer = _refs("tokenizer")
     tokens = _training_tokens(recipe)
     problems = {"problems": recipe["problems"]}
@@ -291,8 +295,8 @@ def sweep_configs(recipe: Recipe) -> dict[str, Section]:
             threads=1,
         )
         configs[point.name] = {
-            "model": asdict(model),
-            "train": asdict(train),
+            "model": to_section(model),
+            "train": to_section(train),
             "budget_flops": point.budget_flops,
             "max_epochs": scaling.max_epochs,
         }

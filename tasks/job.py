@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.graph import from_section
+from lmcore.sections import from_section
 from warehouse.parquet import TableWriter, read_rows, write_rows
 from warehouse.schemas import TABLES
 from warehouse.store import Store
@@ -51,6 +51,8 @@ class JobSpec:
     workers: int
     keep_last: int = 0
     keep_every: int = 0
+    tracking: dict[str, str] = field(default_factory=dict)
+    """fields of lmcore.train.tracking.Tracking"""
 
     def save(self, path: Path) -> None:
         """Write the spec as JSON."""

@@ -28,7 +28,8 @@ def mix(job: Job) -> None:
     sizes = group_tokens(documents)
     weights = read_learnt(job) or weights_of(sizes, config)
     budget = budget_of(sizes, config)
-    asked = ask_tokens(weights, sizes, budget, config.max_epochs)
+    is_laid_out = config.method == "sources"
+    asked = sizes if is_laid_out else ask_tokens(weights, sizes, budget, config.max_epochs)
     copies = draw_copies(documents, asked, config.seed)
     job.write(
         "mixture",
@@ -38,7 +39,8 @@ def mix(job: Job) -> None:
     job.write("mixed_documents", "mixed_documents.parquet", _document_rows(documents, copies))
     job.account("mixed_documents", len(documents))
     shard_tokens = int(str(job.spec.config["shard_tokens"]))
-    rows = write_mixed(job.path("tokens"), index, copies, job.out, shard_tokens)
+    groups = {one.doc_id: one.group for one in documents} if is_laid_out else None
+    rows = write_mixed(job.path("tokens"), index, copies, job.out, shard_tokens, groups=groups)
     job.write("mixed_shards", "mixed_shards.parquet", (row._asdict() for row in rows))
     n_drawn = sum(row.length for row in rows)
     job.result.attributes = {"n_tokens_wanted": budget, "n_tokens_drawn": n_drawn}

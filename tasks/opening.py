@@ -42,6 +42,7 @@ class OpenRun:
             deadline_factor=self.resources.deadline_factor,
             keep_last=self.resources.keep_last,
             keep_every=self.resources.keep_every,
+            tracking=self.resources.tracking(),
             locked=self.locked,
         )
 

@@ -1,6 +1,9 @@
 """How fast and where: never part of any identity, so equal work stays equal on other machines."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from lmcore.train.tracking import MODES
 
 RUNNERS = ("threads", "processes", "dask", "ray")
 
@@ -25,10 +28,32 @@ class Resources:
     keep_every: int = 0
     """checkpoints at multiples of so many steps stay whatever keep_last says; 0 spares none"""
 
+    tensorboard_dir: str = ""
+    """folder into which training writes TensorBoard's event files (an extra); empty writes none"""
+    wandb_project: str = ""
+    """project of Weights & Biases that follows training (an extra); empty uses none"""
+    wandb_mode: str = "offline"
+    """offline leaves a folder in the run's that wandb sync sends later; online sends at once"""
+
+    def tracking(self) -> dict[str, str]:
+        """Where else training is followed: fields of lmcore.train.tracking.Tracking."""
+        folder = str(Path(self.tensorboard_dir).absolute()) if self.tensorboard_dir else ""
+        return {
+            "tensorboard_dir": folder,
+            "wandb_project": self.wandb_project,
+            "wandb_mode": self.wandb_mode,
+        }
+
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         if self.runner not in RUNNERS:
             msg = f"Found resources.runner = {self.runner!r}; expected one of {', '.join(RUNNERS)}."
+            raise ValueError(msg)
+        if self.wandb_mode not in MODES:
+            msg = (
+                f"Found resources.wandb_mode = {self.wandb_mode!r}; "
+                f"expected one of {', '.join(MODES)}."
+            )
             raise ValueError(msg)
         if self.keep_last < 0 or self.keep_every < 0:
             msg = (

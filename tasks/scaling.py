@@ -7,7 +7,7 @@ from lmcore.train.config import TrainConfig
 from lmcore.train.loop import run
 from lmcore.train.spec import TrainSpec
 from tasks.job import Job
-from tasks.training import DRAWS, METRICS, adopt, draws
+from tasks.training import DRAWS, METRICS, adopt, draws, positions_of
 
 
 def sweep(job: Job) -> None:
@@ -34,8 +34,9 @@ def sweep(job: Job) -> None:
     )
     spec.out_dir.mkdir()
     run(spec)
-    rows = adopt(job, spec.out_dir / "final")
-    job.write("draws", DRAWS, draws(job.spec.key, spec, 1, config.steps))
+    final = spec.out_dir / "final"
+    rows = adopt(job, final)
+    job.write("draws", DRAWS, draws(job.spec.key, spec, positions_of(final / METRICS)))
     last = [row for row in rows if row["split"] == "validation"][-1]
     point = {
         "name": job.spec.step.split("/", 1)[1],

@@ -47,6 +47,7 @@ class Context:
     deadline_factor: float = 1.0
     keep_last: int = 0
     keep_every: int = 0
+    tracking: Mapping[str, str] = field(default_factory=dict)
     locked: Mapping[str, str] = field(default_factory=dict)
     """step -> key of the artifact to take as it is, whatever the step's identity"""
 
@@ -199,6 +200,7 @@ def _run_body(context: Context, step: Step, staging: Staging, work: Path, *, log
         workers=context.workers,
         keep_last=context.keep_last,
         keep_every=context.keep_every,
+        tracking=dict(context.tracking),
     )
     spec.save(work / "job.json")
     deadline = step.stage.deadline_seconds * context.deadline_factor

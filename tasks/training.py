@@ -11,7 +11,7 @@ fails by weather and is tried again. Checkpoints are linked into the store, not 
 """
 
 import contextlib
-import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -25,8 +25,9 @@ from pathlib import Path
 from lmcore.errors import InputError, TransientError
 from lmcore.lifeline import die_with_parent
 from lmcore.model.config import ModelConfig
+from lmcore.sections import from_section, to_section
 from lmcore.tokenizer.bpe import Tokenizer
-from lmcore.tokens.batches import BatchOrder, count_windows
+from lmcore.tokens.reading import BatchSource
 from lmcore.tokens.shards import TokenShards
 from lmcore.train import launch
 from lmcore.train.branching import is_same_up_to
@@ -34,9 +35,10 @@ from lmcore.train.config import TrainConfig
 from lmcore.train.durable import drop_directory
 from lmcore.train.retention import superseded
 from lmcore.train.spec import TrainSpec
-from tasks.graph import from_section
+from lmcore.train.tracking import Tracking
 from tasks.job import Job, Row
 from tasks.stages import STAGES
+from warehouse import runs
 from warehouse.artifact import Artifact, Input, Manifest
 from warehouse.errors import CorruptArtifactError
 from warehouse.parquet import read_rows, write_rows
@@ -63,7 +65,8 @@ def train(job: Job, model: ModelConfig, config: TrainConfig) -> tuple[TrainSpec,
     """
     out = job.work / "training"
     out.mkdir()
-    (job.work / "metrics").symlink_to(out / "metrics", target_is_directory=True)
+    for live in ("metrics", "telemetry"):
+        (job.work / live).symlink_to(out / live, target_is_directory=True)
     resume = newest_checkpoint(job, config)
     spec = TrainSpec(
         model=model,
@@ -72,6 +75,7 @@ def train(job: Job, model: ModelConfig, config: TrainConfig) -> tuple[TrainSpec,
         shards_dir=job.path("tokens"),
         out_dir=out,
         resume_dir=None if resume is None else resume.path,
+        tracking=tracking_of(job),
     )
     spec_path = job.work / "spec.json"
     spec.write(spec_path)
@@ -84,7 +88,24 @@ def train(job: Job, model: ModelConfig, config: TrainConfig) -> tuple[TrainSpec,
         raise TransientError(msg)
     telemetry = json.loads((out / "telemetry.json").read_text())
     job.result.measures = {name: float(value) for name, value in telemetry.items()}
+    keep_telemetry(job, out / launch.TELEMETRY_FILE)
     return spec, out / "final"
+
+
+def tracking_of(job: Job) -> Tracking:
+    """Where else a training step is followed, by the resources."""
+    kept = runs.folder(job.store, job.spec.run_id) / "wandb"
+    fields = {**job.spec.tracking, "wandb_dir": str(kept), "name": job.spec.step}
+    return from_section(Tracking, fields)
+
+
+def keep_telemetry(job: Job, path: Path) -> None:
+    """Put the speed and memory of every step beside the run's record: equal runs differ in them."""
+    table = runs.telemetry_file(job.store, job.spec.run_id, job.spec.step)
+    table.parent.mkdir(parents=True, exist_ok=True)
+    aside = table.with_name(f".{table.name}")
+    shutil.copyfile(path, aside)
+    aside.replace(table)
 
 
 def _supervise(job: Job, spec: TrainSpec, spec_path: Path) -> None:
@@ -132,7 +153,11 @@ def _relay_progress(job: Job, out: Path) -> None:
         raw = json.loads((out / launch.PROGRESS_FILE).read_text())
     except (OSError, ValueError):
         return
-    job.progress(raw["step"], raw["of"], f"step {raw['step']:,d}, loss {raw['loss']:.3f}")
+    note = (
+        f"step {raw['step']:,d}, loss {raw['loss']:.3f}, {raw['tokens_per_second']:,.0f} tokens/s, "
+        f"MFU {raw['mfu']:.0%}"
+    )
+    job.progress(raw["step"], raw["of"], note)
 
 
 def _identity(job: Job, step: int) -> Identity:
@@ -187,9 +212,7 @@ def _leads_to(job: Job, config: TrainConfig, manifest: Manifest) -> bool:
         return False
     other = from_section(TrainConfig, manifest.config[_SECTION])  # type: ignore[arg-type]  # JSON
     same = all(getattr(other, name) == getattr(config, name) for name in _SAME_BYTES_FIELDS)
-    return same and is_same_up_to(
-        int(str(step)), dataclasses.asdict(other), dataclasses.asdict(config)
-    )
+    return same and is_same_up_to(int(str(step)), to_section(other), to_section(config))
 
 
 def _commit_new(job: Job, spec: TrainSpec, committed: set[str]) -> None:
@@ -199,7 +222,9 @@ def _commit_new(job: Job, spec: TrainSpec, committed: set[str]) -> None:
         if path.name not in committed:
             step, every = _step_of(path), spec.train.checkpoint_every
             first = (step - 1) // every * every + 1
-            rows = draws(job.spec.key, spec, first, step)
+            positions = positions_of(path / METRICS)
+            read = {n: positions[n] for n in range(first, step + 1) if n in positions}
+            rows = draws(job.spec.key, spec, read)
             _commit(job.store, _identity(job, step), path, job.spec.stage, rows)
             committed.add(path.name)
             _drop_superseded(job, step)
@@ -227,19 +252,39 @@ def _drop_superseded(job: Job, newest: int) -> None:
         job.store.discard(CHECKPOINT, keys[step])
 
 
-def draws(training_key: str, spec: TrainSpec, first_step: int, last_step: int) -> Iterator[Row]:
-    """Say which windows of the training split the steps first_step to last_step read."""
-    context_length, batch_size = spec.model.context_length, spec.train.batch_size
-    n_windows = count_windows(TokenShards(spec.shards_dir, "train").n_tokens, context_length)
-    order = BatchOrder(n_windows, spec.train.seed)
-    for step in range(first_step, last_step + 1):
-        for index in range((step - 1) * batch_size, step * batch_size):
+def positions_of(metrics: Path) -> dict[int, int]:
+    """Where in the order of the data each step read, by a run's metrics: roll-backs pass over rows."""
+    rows = read_rows(metrics, ["step", "split", "position"])
+    return {int(str(r["step"])): int(str(r["position"])) for r in rows if r["split"] == "train"}
+
+
+def draws(training_key: str, spec: TrainSpec, positions: Mapping[int, int]) -> Iterator[Row]:
+    """Say what these steps read of the training split, each from its position on."""
+    source = _source(spec)
+    for step, position in sorted(positions.items()):
+        for draw in source.draws(position, spec.train.batch_size):
             yield {
                 "training_key": training_key,
                 "step": step,
-                "window_id": order.window(index),
-                "context_length": context_length,
+                "source": draw.source,
+                "window_id": draw.window,
+                "first_token": draw.first_token,
+                "n_tokens": draw.n_tokens,
+                "n_targets": draw.n_targets,
             }
+
+
+@functools.lru_cache(maxsize=1)
+def _source(spec: TrainSpec) -> BatchSource:
+    """What a run reads: found once, because packing passes over all tokens."""
+    return BatchSource(
+        TokenShards(spec.shards_dir, "train"),
+        spec.train.data,
+        context_length=spec.model.context_length,
+        steps=spec.train.steps,
+        batch_size=spec.train.batch_size,
+        seed=spec.train.seed,
+    )
 
 
 def _commit(store: Store, identity: Identity, path: Path, stage: str, drawn: Iterator[Row]) -> None:
@@ -274,6 +319,9 @@ def adopt(job: Job, final: Path) -> list[dict[str, object]]:
     """Take the finished model and its metrics into the artifact; return the metric rows."""
     for name in _MODEL_FILES:
         shutil.copyfile(final / name, job.out / name)
+    average = final.parent / launch.AVERAGE_DIR
+    if average.is_dir():
+        shutil.copytree(average, job.out / average.name)
     empty = dict.fromkeys(TABLES["metrics"].schema.names)
     rows = [
         {**empty, "stage": job.spec.stage, "name": job.spec.step, **row}

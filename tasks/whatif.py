@@ -23,9 +23,10 @@ from lmcore.curate.buckets import with_cutoffs
 from lmcore.curate.config import DECISION_FIELDS, CurateConfig
 from lmcore.curate.decide import KEPT, OPTIONAL_COLUMNS, decide
 from lmcore.errors import ConfigError, InputError
+from lmcore.sections import from_section
 from lmcore.tokenizer.bpe import Tokenizer
 from tasks.curation import CLEAN_TEXTS
-from tasks.graph import Section, from_section
+from tasks.graph import Section
 from tasks.inspection import run_section
 from tasks.job import read_all
 from warehouse import catalog, inspection

@@ -39,8 +39,11 @@ def _draws(training_key: str, steps: Iterable[int], n_windows: int) -> Rows:
             "draws",
             training_key=training_key,
             step=step,
+            source="all",
             window_id=step % n_windows,
-            context_length=32,
+            first_token=32 * (step % n_windows),
+            n_tokens=33,
+            n_targets=32,
         )
         for step in steps
     ]

@@ -10,7 +10,8 @@ import contextlib
 import difflib
 import glob
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -19,10 +20,17 @@ from warehouse import selects
 from warehouse.errors import QueryError
 from warehouse.schemas import TABLES
 from warehouse.selects import quote
-from warehouse.snapshot import Snapshot, fact_rows, live_parts, read, used_keys
+from warehouse.snapshot import (
+    Snapshot,
+    fact_rows,
+    live_parts,
+    read,
+    telemetry_parts,
+    used_keys,
+)
 from warehouse.store import Store
 from warehouse.table import Column, Table
-from warehouse.views import FACTS, LIVE_METRICS, VIEWS
+from warehouse.views import FACTS, LIVE_METRICS, STEP_TELEMETRY, VIEWS
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
@@ -84,28 +92,28 @@ def _create_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> 
         run_rows[name] = selects.rows(table, of_run, snapshot.damaged, {})
         if name not in VIEWS:
             connection.execute(f'CREATE VIEW "{name}" AS {run_rows[name]}')
-    connection.execute(f'CREATE VIEW "live_metrics" AS {_live_metrics(snapshot)}')
+    for live, parts in ((LIVE_METRICS, live_parts), (STEP_TELEMETRY, telemetry_parts)):
+        connection.execute(f'CREATE VIEW "{live.name}" AS {_of_parts(live, parts(snapshot))}')
     for name, view in VIEWS.items():
         sql = view.sql.replace("{rows}", run_rows.get(name, ""))
         connection.execute(f'CREATE VIEW "{name}" AS {sql}')
 
 
-def _live_metrics(snapshot: Snapshot) -> str:
+def _of_parts(table: Table, found: Iterable[tuple[str, str, str, list[Path]]]) -> str:
     selected = [
         selects.files(
-            LIVE_METRICS,
-            parts,
-            {"run_id": quote(run_id), "name": quote(step), "stage": quote(stage)},
+            table, parts, {"run_id": quote(run_id), "name": quote(step), "stage": quote(stage)}
         )
-        for run_id, step, stage, parts in live_parts(snapshot)
+        for run_id, step, stage, parts in found
     ]
-    return " UNION ALL ".join(selected) or selects.nothing(LIVE_METRICS)
+    return " UNION ALL ".join(selected) or selects.nothing(table)
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Leave the connection nothing to read but artifacts and live metrics."""
+    """Leave the connection nothing to read but artifacts, live metrics and telemetry."""
     folders = [snapshot.store.objects]
-    folders += [parts[0].parent for _, _, _, parts in live_parts(snapshot)]
+    for found in (live_parts(snapshot), telemetry_parts(snapshot)):
+        folders += [parts[0].parent for _, _, _, parts in found]
     # DuckDB compares the name as it stands in read_parquet: escaped.
     names = {name for path in folders for name in (str(path), glob.escape(str(path)))}
     connection.execute(f"SET allowed_directories = [{', '.join(map(quote, sorted(names)))}]")
@@ -230,6 +238,7 @@ def describe() -> tuple[Table, ...]:
     Each table also exists as ``all_<table>``: the rows of every artifact, with its key in the
     column ``artifact``.
     """
-    views = {name: view.table for name, view in VIEWS.items()} | {"live_metrics": LIVE_METRICS}
+    views = {name: view.table for name, view in VIEWS.items()}
+    views |= {table.name: table for table in (LIVE_METRICS, STEP_TELEMETRY)}
     tables = {name: views.pop(name, table) for name, table in TABLES.items()}
     return (*tables.values(), *views.values(), *FACTS.values())

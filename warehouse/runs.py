@@ -73,7 +73,8 @@ def _write(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def _folder(store: Store, run_id: str) -> Path:
+def folder(store: Store, run_id: str) -> Path:
+    """The folder of a run's record."""
     return store.runs / run_id
 
 
@@ -83,14 +84,14 @@ def start(store: Store, recipe: str, config: dict[str, object]) -> Run:
     run = Run(
         run_id=f"{stamp}-{uuid.uuid4().hex[:6]}", recipe=recipe, config=config, started_at=now()
     )
-    (_folder(store, run.run_id) / "steps").mkdir(parents=True)
+    (folder(store, run.run_id) / "steps").mkdir(parents=True)
     save(store, run)
     return run
 
 
 def save(store: Store, run: Run) -> None:
     """Write a run record in place of the earlier one."""
-    _write(_folder(store, run.run_id) / "run.json", json.dumps(asdict(run), indent=1))
+    _write(folder(store, run.run_id) / "run.json", json.dumps(asdict(run), indent=1))
 
 
 def finish(store: Store, run: Run, *, status: str, error: str = "") -> Run:
@@ -100,13 +101,23 @@ def finish(store: Store, run: Run, *, status: str, error: str = "") -> Run:
     return closed
 
 
-def save_step(store: Store, run_id: str, record: StepRecord) -> None:
-    """Write a step's record in place of the earlier one."""
-    name = record.step.replace("/", "~")
+def _file_of(step: str) -> str:
+    """Name of a step's file in a folder of its run, without the ending."""
+    name = step.replace("/", "~")
     if len(name) > _MAX_NAME_CHARS:  # file systems take 255 bytes, and the write aside adds 34
         name = name[:_MAX_NAME_CHARS] + fingerprint.hash_text(name)[:16]
-    name += ".json"
-    _write(_folder(store, run_id) / "steps" / name, json.dumps(asdict(record)))
+    return name
+
+
+def telemetry_file(store: Store, run_id: str, step: str) -> Path:
+    """Where the telemetry of a training step of a run lies once it has ended."""
+    return folder(store, run_id) / "telemetry" / f"{_file_of(step)}.parquet"
+
+
+def save_step(store: Store, run_id: str, record: StepRecord) -> None:
+    """Write a step's record in place of the earlier one."""
+    path = folder(store, run_id) / "steps" / f"{_file_of(record.step)}.json"
+    _write(path, json.dumps(asdict(record)))
 
 
 def _read(kind: type[Record], path: Path) -> Record:
@@ -142,7 +153,7 @@ def _warn_once(text: str) -> None:
 
 def read_run(store: Store, run_id: str) -> Run:
     """Read one run record; StoreError when it cannot be read."""
-    return _read(Run, _folder(store, run_id) / "run.json")
+    return _read(Run, folder(store, run_id) / "run.json")
 
 
 def all_runs(store: Store) -> list[Run]:
@@ -153,7 +164,7 @@ def all_runs(store: Store) -> list[Run]:
 
 def steps(store: Store, run_id: str) -> Iterator[StepRecord]:
     """Step records of a run that can be read, by start."""
-    found = _readable(StepRecord, (_folder(store, run_id) / "steps").glob("[!.]*.json"))
+    found = _readable(StepRecord, (folder(store, run_id) / "steps").glob("[!.]*.json"))
     yield from sorted(found, key=lambda record: (record.started_at, record.step))
 
 

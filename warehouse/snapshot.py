@@ -216,3 +216,15 @@ def live_parts(snapshot: Snapshot) -> Iterator[tuple[str, str, str, list[Path]]]
                 parts = sorted(Path(step.work_dir).absolute().glob("metrics/part-*.parquet"))
                 if parts:
                     yield run.run_id, step.step, step.stage, parts
+
+
+def telemetry_parts(snapshot: Snapshot) -> Iterator[tuple[str, str, str, list[Path]]]:
+    """Run, step, stage and telemetry files of each training step, at work or ended."""
+    for run in snapshot.runs:
+        for step in snapshot.steps[run.run_id]:
+            ended = runs.telemetry_file(snapshot.store, run.run_id, step.step)
+            parts = [ended] if ended.is_file() else []
+            if step.state == "running" and step.work_dir:
+                parts = sorted(Path(step.work_dir).absolute().glob("telemetry/part-*.parquet"))
+            if parts:
+                yield run.run_id, step.step, step.stage, parts

@@ -11,11 +11,17 @@ TRAINING_TABLES = (
         name text name of the step that trained it
         step int optimiser steps done
         tokens int tokens seen
-        split text train, validation or rollouts
+        split text train, validation, ema (the validation split under the averaged weights), spike (a step that a roll-back undid) or rollouts
         loss float mean loss in nats per token, or the objective of the stage
         bits_per_byte float loss in bits per UTF-8 byte of text
         lr float learning rate
         grad_norm float global gradient norm before clipping
+        position int place of the batch's first row in the order of the data
+        event text why the step made no update or was undone: an overflow, a skipped spike, a roll-back; null otherwise
+        loss_scale float factor of the loss in the backward pass (float16)
+        gradient_signal float unbiased estimate of the square of the true gradient, where the step measured it
+        gradient_noise float unbiased estimate of the trace of the covariance of one target's gradient, likewise
+        critical_batch_tokens float critical batch size by the measurements so far, running noise over running signal
         accuracy float greedy accuracy on the validation problems (SFT), or share of pairs ordered rightly (DPO)
         n_supervised int supervised tokens of the batch (SFT)
         margin float mean margin of the implicit reward in nats (DPO)
@@ -43,12 +49,15 @@ TRAINING_TABLES = (
     ),
     table(
         "draws",
-        "Which windows of the training split each step of pretraining or of the sweep read; a checkpoint holds those since the one before it.",
+        "Which stretches of the training split each step of pretraining or of the sweep read: one row for each window, or for each piece of a packed one; a checkpoint holds those since the one before it.",
         """
         training_key text key of the training step, pretrain or sweep, that read it
         step int optimiser step, counted from 1
-        window_id int number of the window: tokens [window * context_length, that + context_length]
-        context_length int targets in a window
+        source text part of the split that it was drawn from; all where there is one
+        window_id int number of the window within its source
+        first_token int its first token, counted from the start of the training split
+        n_tokens int tokens that were read from there on
+        n_targets int tokens among them that were predicted
         """,
     ),
     table(

@@ -293,13 +293,14 @@ _PLACES = View(
 _READS = View(
     _table(
         "reads",
-        "One row for each window that a training step read, and each document it holds part of.",
+        "One row for each window that a training step read, and each document that it holds part of.",
         """
         doc_id text the document
         tokens_key text key of the token shards, as they were written or mixed, that it was read from
         training_key text key of the training step, pretrain or sweep, that read it
         step int optimiser step that read it
-        window_id int number of the window in the training split
+        source text part of the training split that the window was drawn from; all where there is one
+        window_id int number of the window within its source
         """,
     ),
     """
@@ -313,25 +314,27 @@ _READS = View(
         FROM sizes
     ),
     stretches AS (
-        SELECT tokens_key, s.doc_id, b.base + s.start AS first,
-            b.base + s.start + s.length - 1 AS last
+        SELECT tokens_key, s.doc_id, b.base + s.start AS first_token,
+            b.base + s.start + s.length - 1 AS last_token
         FROM places AS s JOIN bases AS b USING (tokens_key, shard)
         WHERE s.split = 'train'
     ),
     drawn AS (
-        SELECT DISTINCT l.parent_key AS tokens_key, d.training_key, d.step, d.window_id,
-            d.context_length
+        SELECT DISTINCT l.parent_key AS tokens_key, d.training_key, d.step, d.source, d.window_id,
+            d.first_token, d.first_token + d.n_tokens - 1 AS last_token
         FROM all_draws AS d
         JOIN lineage AS l ON l.child_key = d.artifact AND l.parent_kind IN ('tokens', 'mix')
     ),
-    parts AS (
-        SELECT DISTINCT tokens_key, doc_id, context_length,
-            unnest(range(greatest(first - 1, 0) // context_length, last // context_length + 1))
-                AS window_id
-        FROM stretches JOIN (SELECT DISTINCT tokens_key, context_length FROM drawn) USING (tokens_key)
+    -- what overlaps shares the block of 256 tokens in which the overlap begins
+    held AS (
+        SELECT *, unnest(range(first_token // 256, last_token // 256 + 1)) AS block FROM stretches
+    ),
+    read AS (
+        SELECT *, unnest(range(first_token // 256, last_token // 256 + 1)) AS block FROM drawn
     )
-    SELECT p.doc_id, p.tokens_key, d.training_key, d.step, d.window_id
-    FROM parts AS p JOIN drawn AS d USING (tokens_key, context_length, window_id)
+    SELECT DISTINCT h.doc_id, h.tokens_key, r.training_key, r.step, r.source, r.window_id
+    FROM held AS h JOIN read AS r USING (tokens_key, block)
+    WHERE h.first_token <= r.last_token AND r.first_token <= h.last_token
     """,
 )
 
@@ -339,6 +342,25 @@ LIVE_METRICS = Table(
     "live_metrics",
     "Training curves of runs that have not ended, from the parts published so far.",
     (Column("run_id", "text", "the run"), *TABLES["metrics"].columns),
+)
+
+STEP_TELEMETRY = _table(
+    "step_telemetry",
+    "Speed, share of the peak and memory of every training step, of runs at work and of runs that have ended.",
+    """
+    run_id text the run
+    stage text pretrain
+    name text name of the step that trains
+    step int optimiser step; one that a roll-back undid, or a second try made again, has several rows
+    position int place of the batch's first row in the order of the data
+    seconds float from the start of the training process to the end of the step
+    step_seconds float of the step alone, without evaluation or checkpoint
+    tokens_per_second float targets of the step, over all processes, a second of it
+    mfu_causal float tokens_per_second * FLOPs a token / peak, attention counted by its causal half
+    mfu_full float the same with all of attention counted
+    rss_bytes int resident memory of the first process
+    device_bytes int most memory that its accelerator has held so far; null without one
+    """,
 )
 
 VIEWS: Mapping[str, View] = {

@@ -22,9 +22,10 @@ class MixConfig:
 
     by: tuple[str, ...] = ()
     """what makes a group: language, host, quality, cluster_size, file, or several of them; empty: nothing is mixed"""
-    method: Literal["temperature", "weights", "unimax", "factors"] = "temperature"
+    method: Literal["temperature", "weights", "unimax", "factors", "sources"] = "temperature"
     """temperature: p ~ tokens^(1/temperature). weights: those of groups. unimax: the same for all,
-    up to max_epochs (Chung et al. 2023, arXiv 2304.09151). factors: each group's tokens times its factor"""
+    up to max_epochs (Chung et al. 2023, arXiv 2304.09151). factors: each group's tokens times its factor.
+    sources: all documents once, group after group, for pretrain.data to draw from by weight as it trains"""
     temperature: float = 1.0
     """1 takes groups as they come, more lifts small ones, inf makes all the same"""
     groups: tuple[str, ...] = ()
@@ -68,6 +69,11 @@ class MixConfig:
                 f"found mix.by = {list(self.by)}; expected distinct ones of {', '.join(KEYS)}; correct it"
             )
         self._check_weights()
+        if self.method == "sources" and (self.n_tokens or not self.by):
+            raise ConfigError(
+                f"found mix.method = 'sources' with mix.by = {list(self.by)} and mix.n_tokens = "
+                f"{self.n_tokens:,d}; expected groups to lay out, and all their tokens; set mix.by alone"
+            )
         least = {"temperature": 0.0, "max_epochs": 0.0, "proxy_lr": 0.0}
         for name, above in least.items():
             if not getattr(self, name) > above:

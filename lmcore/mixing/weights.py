@@ -38,6 +38,8 @@ def weights_of(sizes: Tokens, config: MixConfig) -> dict[str, float]:
         return temperature_weights(sizes, config.temperature)
     if config.method == "unimax":
         return {group: 1.0 / len(sizes) for group in sizes}
+    if config.method == "sources":
+        return temperature_weights(sizes, 1.0)
     given = _given(sizes, config)
     scale = sizes if config.method == "factors" else dict.fromkeys(sizes, 1)
     shares = {group: given[group] * scale[group] for group in sizes}

@@ -4,11 +4,17 @@ No biases: at this scale they change no loss and cost a kernel call each.
 """
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from lmcore.model import compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TRUNCATION = 3.0
 """Initial values beyond this many standard deviations are drawn again."""
@@ -21,6 +27,44 @@ def truncated_normal(
     weight = torch.empty(shape)
     bound = _TRUNCATION * std
     return nn.init.trunc_normal_(weight, 0.0, std, -bound, bound, generator=generator)
+
+
+def add_residual(
+    x: Float[Tensor, "*batch d"], more: Float[Tensor, "*batch d"]
+) -> Float[Tensor, "*batch d"]:
+    """Returns x + more in the type of x."""
+    if x.dtype != more.dtype and compiled.fits(x, more):
+        apply: Callable[[Tensor, Tensor], Tensor] = _AddResidual.apply
+        return apply(x, more)
+    return x + more
+
+
+class _AddResidual(torch.autograd.Function):
+    """Two types in one pass; torch's own sum widens the narrow one in a pass of its own."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # autograd's context has no public type
+        x: Tensor,
+        more: Tensor,
+    ) -> Tensor:
+        ctx.dtype_of_more = more.dtype
+        total = torch.empty_like(x, memory_format=torch.contiguous_format)
+        d = x.shape[-1]
+        compiled.share(
+            compiled.kernels().add_rows,
+            x.numel() // d,
+            *(compiled.array(each).reshape(-1, d) for each in (x, more, total)),
+            n_numbers=x.numel(),
+        )
+        return total
+
+    @staticmethod
+    def backward(
+        ctx: Any,  # autograd's context has no public type
+        d_total: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        return d_total, d_total.to(ctx.dtype_of_more)
 
 
 class Linear(nn.Module):

@@ -20,9 +20,9 @@ from lmcore.model.attention import Attention
 from lmcore.model.cache import KVCache
 from lmcore.model.config import ModelConfig
 from lmcore.model.feedforward import SwiGLU
-from lmcore.model.layers import Embedding, Linear
+from lmcore.model.layers import Embedding, Linear, add_residual
 from lmcore.model.loss import linear_cross_entropy
-from lmcore.model.norm import RMSNorm
+from lmcore.model.norm import RMSNorm, add_and_norm
 from lmcore.model.position import rotation_table
 
 _UNTIED_STD = 1.0
@@ -46,9 +46,11 @@ class Block(nn.Module):
         cache: KVCache | None = None,
     ) -> Float[Tensor, "batch seq d_model"]:
         """Adds what the block computes to the residual stream."""
-        x = x + self.attention(self.attention_norm(x), turn, mask, cache)
-        y: Tensor = x + self.feedforward(self.feedforward_norm(x))
-        return y
+        x, normed = add_and_norm(x, None, self.attention_norm)
+        x, normed = add_and_norm(
+            x, self.attention(normed, turn, mask, cache), self.feedforward_norm
+        )
+        return add_residual(x, self.feedforward(normed))
 
 
 class Transformer(nn.Module):
@@ -120,14 +122,23 @@ class Transformer(nn.Module):
         return nn.functional.linear(features, self.head_weight)
 
     def loss(
-        self, ids: Int[Tensor, "batch seq"], targets: Int[Tensor, "batch seq"]
+        self,
+        ids: Int[Tensor, "batch seq"],
+        targets: Int[Tensor, "batch seq"],
+        positions: Int[Tensor, "#batch seq"] | None = None,
+        mask: Bool[Tensor, "#batch 1 seq seq"] | None = None,
     ) -> Float[Tensor, ""]:
         """Sums the cross-entropy of every target over the batch, in nats (float32).
 
-        The logits are never in memory at once; see lmcore.model.loss.
+        A target below 0 is masked: nothing is to be predicted there, and no logits are computed
+        for it. The logits are never in memory at once; see lmcore.model.loss.
         """
-        features = self.features(ids).flatten(0, 1)
-        return linear_cross_entropy(features, self.head_weight, targets.flatten())
+        features = self.features(ids, positions, mask).flatten(0, 1)
+        targets = targets.flatten()
+        is_target = targets >= 0
+        if not is_target.all():
+            features, targets = features[is_target], targets[is_target]
+        return linear_cross_entropy(features, self.head_weight, targets)
 
     def n_parameters(self, *, non_embedding: bool = False) -> int:
         """Counts parameters; `non_embedding` leaves out the embedding and the head."""

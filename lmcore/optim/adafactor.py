@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmcore.optim.base import Group, Optimizer, check
-from lmcore.optim.sharded import gather_whole, scatter_like
+from lmcore.optim.sharded import gather_whole, scatter_like, whole_shape
 
 
 def adafactor_reference(  # noqa: PLR0913  # the quantities of the paper's algorithm 4
@@ -59,7 +59,7 @@ class Adafactor(Optimizer):
     def _new_state(self, parameter: nn.Parameter, group: Group) -> dict[str, Tensor]:  # noqa: ARG002
         if parameter.dim() != 2:
             return {"v": torch.zeros_like(parameter)}
-        n_rows, n_columns = parameter.shape
+        n_rows, n_columns = whole_shape(parameter)
         blank = torch.empty(0, dtype=parameter.dtype, device=parameter.device)
         return {"rows": blank.new_zeros(n_rows), "columns": blank.new_zeros(n_columns)}
 
@@ -67,7 +67,7 @@ class Adafactor(Optimizer):
         beta2 = 1.0 - group["step"] ** -group["decay_power"]
         lr = group["lr"]
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            whole = gather_whole(gradient)
+            whole = gather_whole(gradient, parameter)
             square = whole.square().add_(group["eps"])
             state = self.state[parameter]
             if "v" in state:

@@ -1,12 +1,11 @@
 """AdamW (arXiv:1711.05101): Adam with the weight decay outside the gradient.
 
 State: two float32 tensors per parameter (8 bytes each parameter beside its 4 and its gradient's
-4). A step is eight passes over them; at 1.4 million parameters that is 2 % of a training step of
-4,096 tokens, so the passes are batched over the tensors (torch._foreach) and not fused further.
+4). A step is one pass over them, torch's own fused kernel: 1.1 ms a 2.6 million parameters on a core
+with AVX-512, where eight passes of batched operations (torch._foreach) take 4.0.
 """
 
 import inspect
-import math
 from collections.abc import Callable, Iterable
 from typing import Any, overload
 
@@ -100,18 +99,30 @@ class AdamW(torch.optim.Optimizer):
         parameters = [p for p in group["params"] if p.grad is not None]
         if not parameters:
             return
-        gradients = [p.grad for p in parameters]
+        # the kernel walks through memory, so a gradient has to lie there as its parameter does
+        gradients = [
+            p.grad if p.grad.stride() == p.stride() else torch.empty_like(p).copy_(p.grad)
+            for p in parameters
+        ]
         m = [self.state[p]["m"] for p in parameters]
         v = [self.state[p]["v"] for p in parameters]
-        lr, step, (beta1, beta2) = group["lr"], group["step"], group["betas"]
-        torch._foreach_mul_(parameters, 1.0 - lr * group["weight_decay"])
-        torch._foreach_lerp_(m, gradients, 1.0 - beta1)
-        torch._foreach_mul_(v, beta2)
-        torch._foreach_addcmul_(v, gradients, gradients, 1.0 - beta2)
-        denominator = torch._foreach_sqrt(v)  # noqa: SLF001  # the batched form is named so
-        torch._foreach_div_(denominator, math.sqrt(1.0 - beta2**step))
-        torch._foreach_add_(denominator, group["eps"])
-        torch._foreach_addcdiv_(parameters, m, denominator, -lr / (1.0 - beta1**step))
+        beta1, beta2 = group["betas"]
+        step = torch.tensor(float(group["step"]), device=gradients[0].device)
+        torch._fused_adamw_(  # what torch.optim calls under fused=True
+            parameters,
+            gradients,
+            m,
+            v,
+            [],
+            [step] * len(parameters),
+            lr=group["lr"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[Group]:

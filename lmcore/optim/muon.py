@@ -81,7 +81,7 @@ class Muon(Optimizer):
         lr, momentum, n_parts = group["lr"], group["momentum"], group["n_parts"]
         for parameter, gradient in zip(parameters, gradients, strict=True):
             m = self.state[parameter]["m"].lerp_(gradient, 1.0 - momentum)
-            ahead = gather_whole(gradient.lerp(m, momentum)).to(group["dtype"])
+            ahead = gather_whole(gradient.lerp(m, momentum), parameter).to(group["dtype"])
             parts = ahead.reshape(n_parts, -1, ahead.shape[1])
             update = orthogonalize(parts, group["n_steps"]).flatten(0, 1).to(parameter.dtype)
             scale = _RMS * max(parts.shape[-2:]) ** 0.5

@@ -16,7 +16,7 @@ from math import isqrt
 from typing import Final
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt64
 
 from lmcore.errors import ConfigError, InputError
 from lmcore.tokens.shards import TokenShards
@@ -58,6 +58,23 @@ class BatchOrder:
                 f"found seed {self.seed}; expected 0 to 2^64 - 1; choose a smaller number"
             )
 
+    def first_windows(self, count: int) -> Int64[np.ndarray, " count"]:
+        """Return the windows at places 0 .. count - 1 of the first epoch, as `window` does, all at once.
+
+        Raises:
+            InputError: where the epoch has fewer places.
+        """
+        if not 0 <= count <= self.n_windows:
+            raise InputError(
+                f"found {count:,d} places; expected at most the {self.n_windows:,d} of an epoch; "
+                "ask for fewer"
+            )
+        key, side = mix_bits(mix_bits(self.seed)), isqrt(self.n_windows - 1) + 1
+        found = _permute_all(np.arange(count, dtype=np.uint64), side, key)
+        while len(outside := np.flatnonzero(found >= self.n_windows)):
+            found[outside] = _permute_all(found[outside], side, key)
+        return found.astype(np.int64)
+
     def window(self, global_index: int) -> int:
         """Return the window at a place counted from the first batch of the first epoch."""
         epoch, index = divmod(global_index, self.n_windows)
@@ -65,7 +82,7 @@ class BatchOrder:
             raise InputError(
                 f"found index {global_index}; expected 0 or more; count from the first epoch"
             )
-        key = _mix(_mix(self.seed) + epoch)
+        key = mix_bits(mix_bits(self.seed) + epoch)
         side = isqrt(self.n_windows - 1) + 1
         index = _permute(index, side, key)
         while index >= self.n_windows:
@@ -106,11 +123,26 @@ def _permute(index: int, side: int, key: int) -> int:
     """Permute [0, side^2) by a Feistel network on the two digits of the index."""
     left, right = divmod(index, side)
     for step in range(_ROUNDS):
-        left, right = right, (left + _mix(key + step * side + right)) % side
+        left, right = right, (left + mix_bits(key + step * side + right)) % side
     return left * side + right
 
 
-def _mix(value: int) -> int:
+def _permute_all(
+    index: UInt64[np.ndarray, " count"], side: int, key: int
+) -> UInt64[np.ndarray, " count"]:
+    """Do the same with many numbers at once; 64-bit words wrap where `mix_bits` masks."""
+    left, right = index // side, index % side
+    for step in range(_ROUNDS):
+        mixed = (right + np.uint64(key + step * side & _MASK_64)) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+        mixed = mixed ^ mixed >> np.uint64(31)
+        left, right = right, (left + mixed % np.uint64(side)) % np.uint64(side)
+    permuted: UInt64[np.ndarray, " count"] = left * np.uint64(side) + right
+    return permuted
+
+
+def mix_bits(value: int) -> int:
     """Return 64 well-mixed bits of a number (splitmix64, Steele, Lea & Flood 2014)."""
     value = (value + 0x9E3779B97F4A7C15) & _MASK_64
     value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & _MASK_64

@@ -28,7 +28,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt
@@ -230,6 +230,15 @@ def summarise(split: str, rows: list[IndexRow]) -> dict[str, object]:
     }
 
 
+class Stretch(NamedTuple):
+    """A part of the stream of the training split that can be drawn from by itself."""
+
+    name: str
+    start: int
+    """first token, counted from the start of the split"""
+    n_tokens: int
+
+
 class TokenShards:
     """The shards of one split as one read-only stream of tokens, memory-mapped.
 
@@ -253,6 +262,9 @@ class TokenShards:
         """Tokens of the split, end-of-text tokens included."""
         self.n_bytes = int(summary["n_bytes"])
         """UTF-8 bytes of its documents."""
+        listed = content.get("sources", []) if split == "train" else []
+        self.sources = tuple(Stretch(s["name"], s["start"], s["n_tokens"]) for s in listed)
+        """Parts that `write_mixed` has laid out one after the other; none where the stream is one."""
         self._maps = [
             _map_shard(directory / file["name"], int(file["n_tokens"]), self.dtype)
             for file in summary["files"]

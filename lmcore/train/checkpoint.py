@@ -24,15 +24,16 @@ what the run would have made alone, bit for bit, so its identity says nothing of
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from lmcore.errors import InputError
 from lmcore.model.config import ModelConfig
 from lmcore.model.files import save_weights
+from lmcore.sections import from_section, to_section
 from lmcore.tokens.shards import FILE_NAME as LISTING_FILE
-from lmcore.train.branching import FREE_FIELDS, is_same_up_to
+from lmcore.train.branching import free_fields, is_same_up_to
 from lmcore.train.config import TrainConfig
 from lmcore.train.durable import drop_directory, write_directory, write_text
 from lmcore.train.metrics import MetricRow, read_metrics
@@ -102,9 +103,9 @@ def seal_state(  # what the parts of a checkpoint are
     state = {
         "format": _FORMAT,
         "step": step,
-        "model": asdict(spec.model),
+        "model": to_section(spec.model),
         "vocab_size": spec.vocab_size,
-        "train": asdict(spec.train),
+        "train": to_section(spec.train),
         "tokens_sha256": _tokens_sha256(spec),
         "scalars": scalars,
         "tensors": index,
@@ -144,13 +145,13 @@ def load_checkpoint(directory: Path, spec: TrainSpec, tensors: Mapping[str, Held
     kept = [
         row
         for row in rows
-        if row.split == "train" or row.step % every == 0 or row.step == spec.train.steps
+        if row.split in {"train", "spike"} or row.step % every == 0 or row.step == spec.train.steps
     ]
     return Restored(int(state["step"]), state["scalars"], kept)
 
 
 def _check_run(directory: Path, state: Mapping[str, Any], spec: TrainSpec) -> None:
-    step, train = int(state["step"]), json.loads(json.dumps(asdict(spec.train)))
+    step, train = int(state["step"]), to_section(spec.train)
     if state["tokens_sha256"] != _tokens_sha256(spec):
         raise InputError(
             f"found token shards in {spec.shards_dir} that are not those of {directory} (their "
@@ -158,11 +159,10 @@ def _check_run(directory: Path, state: Mapping[str, Any], spec: TrainSpec) -> No
             "with the shards of the checkpoint, or start without it"
         )
     wanted: dict[str, object] = {"vocab_size": spec.vocab_size}
-    wanted |= {
-        f"model.{name}": value for name, value in json.loads(json.dumps(asdict(spec.model))).items()
-    }
+    wanted |= {f"model.{name}": value for name, value in to_section(spec.model).items()}
     if not is_same_up_to(step, state["train"], train):
-        wanted |= {f"train.{name}": train[name] for name in train if name not in FREE_FIELDS}
+        free = free_fields(train)
+        wanted |= {f"train.{name}": train[name] for name in train if name not in free}
     for name, value in wanted.items():
         section, _, field = name.rpartition(".")
         found = (state[section] if section else state).get(field)
@@ -213,8 +213,8 @@ def _parse_state(text: str) -> dict[str, Any]:  # JSON: values of many types
     for name, seal in files.items():
         if Path(name).name != name or set(seal) != {"sha256", "bytes"}:
             raise ValueError(f"{name!r} is no file of a checkpoint")
-    TrainConfig(**state["train"])
-    ModelConfig(**state["model"])
+    from_section(TrainConfig, state["train"])
+    from_section(ModelConfig, state["model"])
     check_index(state["tensors"], files)
     if not isinstance(state["scalars"], dict) or not isinstance(state["step"], int):
         raise TypeError("scalars are no object, or the step is no number")

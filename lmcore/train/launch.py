@@ -10,6 +10,8 @@ from pathlib import Path
 
 PROGRESS_FILE = "progress.json"
 OUTCOME_FILE = "outcome.json"
+AVERAGE_DIR = "average"
+TELEMETRY_FILE = "telemetry.parquet"
 
 EXIT_STOPPED = 75
 """Exit code of a process that was told to stop and has left a checkpoint (EX_TEMPFAIL)."""

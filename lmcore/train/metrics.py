@@ -27,6 +27,12 @@ SCHEMA = pa.schema(
         pa.field("bits_per_byte", pa.float64(), nullable=False),
         pa.field("lr", pa.float64(), nullable=False),
         pa.field("grad_norm", pa.float64(), nullable=True),
+        pa.field("position", pa.int64(), nullable=True),
+        pa.field("event", pa.string(), nullable=True),
+        pa.field("loss_scale", pa.float64(), nullable=True),
+        pa.field("gradient_signal", pa.float64(), nullable=True),
+        pa.field("gradient_noise", pa.float64(), nullable=True),
+        pa.field("critical_batch_tokens", pa.float64(), nullable=True),
     ]
 )
 
@@ -40,7 +46,8 @@ class MetricRow:
     tokens: int
     """Tokens trained on by then."""
     split: str
-    """Either "train" (the step's batch) or "validation" (always the same windows)."""
+    """The step's batch ("train"), the same windows always ("validation"), those under the average
+    of the weights ("ema"), or the batch of a step that a roll-back has undone ("spike")."""
     loss: float
     """Nats per token."""
     bits_per_byte: float
@@ -49,6 +56,18 @@ class MetricRow:
     """Learning rate of the step; 0 before the first."""
     grad_norm: float | None
     """Norm of the gradient before clipping; null for validation."""
+    position: int | None = None
+    """Place of the batch's first window in the order of the data; null for validation."""
+    event: str | None = None
+    """Why the step made no update (an overflow, a skipped spike) or was undone; null otherwise."""
+    loss_scale: float | None = None
+    """Factor of the loss in the backward pass; null but under float16."""
+    gradient_signal: float | None = None
+    """Estimate of the true gradient's square, free of noise; null where it was not measured."""
+    gradient_noise: float | None = None
+    """Estimate of the trace of the covariance of one target's gradient; null likewise."""
+    critical_batch_tokens: float | None = None
+    """Running noise over running signal: the critical batch size; null likewise, or unknown."""
 
 
 def bits_per_byte(nats_per_token: float, shards: TokenShards) -> float:
@@ -70,6 +89,11 @@ def write_metrics(path: Path, rows: Sequence[MetricRow]) -> None:
 def read_metrics(path: Path) -> list[MetricRow]:
     """Reads the rows that `write_metrics` wrote."""
     return [MetricRow(**row) for row in pq.read_table(path).to_pylist()]
+
+
+def without_undone(rows: Sequence[MetricRow], back_to: int) -> list[MetricRow]:
+    """The rows that a return to a step leaves: those up to it, and what was undone before."""
+    return [row for row in rows if row.step <= back_to or row.split == "spike"]
 
 
 class LiveMetrics:

@@ -4,11 +4,10 @@ The loss of a step is the sum of nats over the whole batch divided by the tokens
 batch, however many processes share the rows.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,24 +16,34 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from lmcore.errors import InputError
+from lmcore.model.masks import document_mask
 from lmcore.model.transformer import Transformer
-from lmcore.optim.build import build_optimizers, state_tensors
-from lmcore.optim.clipping import clip_gradients
-from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
+from lmcore.parallel.engine import Parallel
+from lmcore.parallel.mesh import Mesh
+from lmcore.tokens.batches import count_windows
+from lmcore.tokens.reading import Batch, BatchSource
 from lmcore.tokens.shards import TokenShards
-from lmcore.train import branching
+from lmcore.train.accumulation import accumulate, micro_batches
 from lmcore.train.config import TrainConfig
+from lmcore.train.noise_scale import MicroGradients
+from lmcore.train.pieces import Held, part_of_stack
+from lmcore.train.precision import autocast, prepare
+from lmcore.train.recompute import offloading, recompute_blocks, refuse_offload
 from lmcore.train.spec import TrainSpec
-from lmcore.train.world import World, gather
+from lmcore.train.updates import Updates, Verdict, learning_rate
+from lmcore.train.world import World
 
-_PROBES = {"float32": (1024, torch.float32), "bfloat16": (256, torch.bfloat16)}
-"""Side and type of the product that is timed; small in bfloat16, which a processor without
-instructions for it multiplies hundreds of times more slowly."""
+_PROBES = {"float32": (1024, torch.float32), "float16": (256, torch.float16)}
+_PROBE = (256, torch.bfloat16)
+"""Side and type of the product that is timed; small where a processor without instructions for
+the type multiplies it hundreds of times more slowly."""
+
+Tensors = tuple[Tensor | None, ...]
 
 _deterministic: Any = torch.utils.deterministic  # a module whose class is swapped at import
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
     """What a step measured before its update."""
 
@@ -43,6 +52,27 @@ class StepResult:
     lr: float
     grad_norm: float
     """Norm over all parameters, before clipping."""
+    position: int
+    """Place of the batch's first window in the order of the data."""
+    n_targets: int
+    """Tokens that were predicted, over all processes."""
+    verdict: Verdict
+    """Whether the update was made."""
+    loss_scale: float | None
+    """Factor of the loss in the backward pass; None but under float16."""
+    noise: tuple[float, float] | None
+    """Square of the gradient and noise of a target's, where the step measured them."""
+    critical_batch_tokens: float | None
+    """Critical batch size by the measurements so far, in a step that made one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gradient:
+    """What a backward pass left beside the gradient."""
+
+    loss: float
+    n_targets: int
+    noise: tuple[float, float] | None
 
 
 class Trainer:
@@ -55,57 +85,113 @@ class Trainer:
         self.world = world
         self.train_shards = _open_split(spec, "train")
         self.validation_shards = _open_split(spec, "validation")
-        n_windows = count_windows(self.train_shards.n_tokens, self.context_length)
-        self.order = BatchOrder(n_windows, config.seed)
-        self.model = Transformer(spec.model, spec.vocab_size, seed=config.seed)
-        world.shard(self.model)
-        # taken here, because FSDP puts gathered tensors in their place after an evaluation
-        self.parameters = dict(self.model.named_parameters())
-        self.optimizers = build_optimizers(
-            config.optimizer,
-            self.parameters,
-            lr=config.lr,
-            betas=(config.beta1, config.beta2),
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
+        self.source = BatchSource(
+            self.train_shards,
+            config.data,
+            context_length=self.context_length,
+            steps=config.steps,
+            batch_size=config.batch_size,
+            seed=config.seed,
         )
-        self.before_update: Callable[[], None] = lambda: None
-        """Called before a tensor of `state` changes: a checkpoint may still be reading them."""
+        self.model = Transformer(spec.model, spec.vocab_size, seed=config.seed)
+        self.device = world.device.type
+        prepare(self.model, config.precision, self.device)
+        recompute_blocks(self.model, config.recompute)
+        refuse_offload(config.offload_activations, self.device)
+        mesh = Mesh(config.parallel, rank=world.rank, size=world.size, device=world.device)
+        self.parallel = Parallel(self.model, mesh)
+        self.parameters = self.parallel.parameters
+        self.updates = Updates(config, self.parallel)
 
     @property
     def batch_tokens(self) -> int:
-        """Targets in a step, over all processes."""
+        """Places in a step, over all processes: each is a target, unless documents are packed."""
         return self.config.batch_size * self.context_length
 
+    def position(self, step: int) -> int:
+        """Place of the first window of a step's batch; roll-backs have passed over batches."""
+        return (step - 1 + self.updates.n_passed_over) * self.config.batch_size
+
     def train_step(self, step: int) -> StepResult:
-        """Makes update number `step`, counted from 1.
+        """Makes update number `step`, counted from 1, or what train.on_spike says instead.
 
         Raises:
-            InputError: the loss or the gradient is not finite; the weights stay as they were.
+            InputError: the loss or the gradient is a spike or not finite, and the run is to stop
+                or has passed over train.max_spikes; the weights stay as they were.
         """
-        config, world = self.config, self.world
-        n_rows = config.batch_size // world.size
-        first = (step - 1) * config.batch_size + world.rank * n_rows
-        batch = read_batch(self.train_shards, self.order, first, n_rows, self.context_length)
-        nats = self._nats(batch)
-        # FSDP averages gradients over processes; what is wanted is their sum
-        torch.autograd.backward(nats * (world.size / self.batch_tokens))
-        loss = float(world.sum(nats.detach())) / self.batch_tokens
-        grad_norm = clip_gradients(self.parameters.values(), config.clip_norm)
-        lr = learning_rate(config, step)
-        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+        config, updates = self.config, self.updates
+        position, loss_scale = self.position(step), updates.loss_scale
+        gradient = self._gradient(step, position)
+        updates.unscale()
+        grad_norm = self.parallel.clip(config.clip_norm)
+        verdict = updates.judge(step, gradient.loss, grad_norm)
+        if verdict.is_update:
+            updates.make(step, gradient.loss, grad_norm, gradient.noise)
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        updates.keep(step, verdict)
+        return StepResult(
+            loss=gradient.loss,
+            lr=learning_rate(config, step),
+            grad_norm=grad_norm,
+            position=position,
+            n_targets=gradient.n_targets,
+            verdict=verdict,
+            loss_scale=loss_scale,
+            noise=gradient.noise,
+            critical_batch_tokens=updates.noise.critical_batch if gradient.noise else None,
+        )
+
+    def _gradient(self, step: int, position: int) -> _Gradient:
+        """Adds the gradient of the step's batch to the parameters, times the loss scale."""
+        config, mesh = self.config, self.parallel.mesh
+        n_rows = config.batch_size // mesh.data_size
+        n_targets = self.source.n_targets(position, config.batch_size)
+        if not n_targets:
             raise InputError(
-                f"found loss {loss} and gradient norm {grad_norm} in step {step:,d} of "
-                f"{config.steps:,d} at lr {lr:g}; expected finite numbers; lower train.lr "
-                f"(now {config.lr:g}) or lengthen train.warmup_steps (now {config.warmup_steps:,d})"
+                f"found no target in the batch of step {step:,d}, windows {position:,d} to "
+                f"{position + config.batch_size - 1:,d}; expected one at least; give text that "
+                "is not masked altogether, or raise train.batch_size"
             )
-        self.before_update()
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        return StepResult(loss, lr, grad_norm)
+        scale, every = self.updates.loss_scale or 1.0, config.noise_scale_every
+        micro = MicroGradients(self.parameters.values()) if every and step % every == 0 else None
+
+        def take(ids: Tensor, targets: Tensor, *others: Tensor | None) -> None:
+            del ids, others
+            assert micro is not None
+            micro.take(int(self.world.sum((targets >= 0).sum())))
+
+        batch = _tensors(self.source.read(position + mesh.data_rank * n_rows, n_rows))
+        loss = self._backward(batch, scale / n_targets, None if micro is None else take)
+        loss /= n_targets
+        if micro is None:
+            return _Gradient(loss=loss, n_targets=n_targets, noise=None)
+        micro.put_back()
+        return _Gradient(loss=loss, n_targets=n_targets, noise=micro.noise(scale / n_targets))
+
+    def _backward(
+        self, batch: Tensors, factor: float, on_gradient: Callable[..., None] | None
+    ) -> float:
+        """Adds factor times the gradient of all processes' nats to every `grad`; the nats."""
+        parallel, size = self.parallel, self.config.micro_batch_size
+        if parallel.pipeline is not None:
+            ids, targets, positions, documents = (*batch, None, None)[:4]
+            assert ids is not None
+            assert targets is not None
+            mask = None if documents is None else document_mask(documents)
+            with self._forward_contexts():
+                nats = parallel.through_stages(ids, targets, positions, mask, scale=factor)
+            return parallel.finish(nats)
+        assert batch[0] is not None
+        parallel.begin(len([*micro_batches(len(batch[0]), size)]))
+        nats = accumulate(
+            self._nats,
+            batch,
+            size=size,
+            factor=factor * parallel.factor,
+            on_gradient=on_gradient,
+        )
+        return parallel.finish(nats)
 
     @torch.no_grad()
     def evaluate(self) -> float:
@@ -119,49 +205,93 @@ class Trainer:
         n_windows = min(
             count_windows(shards.n_tokens, length), config.eval_batches * config.batch_size
         )
-        total = torch.zeros((), dtype=torch.float64)
+        mesh = self.parallel.mesh
+        total = torch.zeros((), dtype=torch.float64, device=mesh.device)
         for first in range(0, n_windows, config.batch_size):
             n_rows = min(config.batch_size, n_windows - first)
-            rows = range(first + self.world.rank, first + n_rows, self.world.size)
+            rows = range(first + mesh.data_rank, first + n_rows, mesh.data_size)
             # every process has to take part in every forward, with or without a row of its own
             windows = rows or range(first, first + 1)
-            batch = np.stack([shards.read(row * length, length + 1) for row in windows])
-            nats = self._nats(batch.astype(np.int64))
+            read = np.stack([shards.read(row * length, length + 1) for row in windows])
+            batch = torch.from_numpy(read.astype(np.int64))
+            nats = self.parallel.own(self._nats(batch[:, :-1], batch[:, 1:]))
             total += nats.double() if rows else 0.0
         return float(self.world.sum(total)) / (n_windows * length)
 
+    def evaluate_average(self) -> float | None:
+        """Measures the validation loss of the averaged weights; None where there are none."""
+        if self.updates.average is None:
+            return None
+        self.updates.before_update()
+        self._drop_gathered()
+        with self.updates.average.swapped(self.updates.n_updates):
+            loss = self.evaluate()
+            self._drop_gathered()
+        return loss
+
+    def _drop_gathered(self) -> None:
+        """Lets FSDP gather the root's parameters anew: without gradients it keeps the gathered ones."""
+        reshard = getattr(self.model, "reshard", None)
+        if reshard is not None:
+            reshard()
+
     def weights(self) -> dict[str, Tensor]:
         """Gathers the whole parameters by name; every process has to call."""
-        return {name: gather(p) for name, p in self.parameters.items()}
+        return self.parallel.whole(self.parameters)
 
-    def state(self) -> dict[str, Tensor]:
+    def averaged_weights(self) -> dict[str, Tensor] | None:
+        """Gathers the averaged weights by name; None where there are none."""
+        if self.updates.average is None:
+            return None
+        averaged = self.updates.average.averaged(self.updates.n_updates)
+        return self.parallel.whole(averaged)
+
+    def state(self) -> dict[str, Held]:
         """Every tensor that the next step depends on, this process's part, not copied."""
-        moments = state_tensors(self.optimizers, self.parameters)
-        return {
-            **{f"model.{name}": p.detach() for name, p in self.parameters.items()},
-            **{f"optimizer.{name}": tensor for name, tensor in moments.items()},
-        }
+        weights = {f"model.{name}": p.detach() for name, p in self.parameters.items()}
+        tensors = weights | self.updates.state()
+        return {path: self._held(path, tensor) for path, tensor in tensors.items()}
+
+    def _held(self, path: str, tensor: Tensor) -> Held:
+        split = self.parallel.split_of(path, tensor)
+        if split is None:
+            return tensor
+        return part_of_stack(
+            tensor, split.shape, axis=split.axis, n_parts=split.n_parts, mine=split.mine
+        )
 
     def scalars(self) -> dict[str, object]:
         """Everything else that the next step depends on, beside its number, as JSON."""
-        return {}
+        return self.updates.scalars()
 
-    def restore(self, step: int, scalars: Mapping[str, object]) -> None:
-        """Goes on after update number `step`, once `state` has been filled with what it was then."""
-        del scalars
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["step"] = step
+    def restore(self, step: int, scalars: Mapping[str, Any]) -> None:  # JSON: many types
+        """Goes on after step number `step`, once `state` has been filled with what it was then."""
+        del step
+        self.updates.restore(scalars)
 
-    def _nats(self, batch: Int64[np.ndarray, "rows window"]) -> Tensor:
-        windows = torch.from_numpy(batch)
-        with _autocast(self.config):
-            return self.model.loss(windows[:, :-1], windows[:, 1:])
+    def _nats(
+        self,
+        ids: Int64[Tensor, "rows seq"],
+        targets: Int64[Tensor, "rows seq"],
+        positions: Int64[Tensor, "rows seq"] | None = None,
+        documents: Int64[Tensor, "rows seq"] | None = None,
+    ) -> Tensor:
+        mask = None if documents is None else document_mask(documents)
+        with self._forward_contexts():
+            return self.parallel.loss(ids, targets, positions, mask)
+
+    @contextmanager
+    def _forward_contexts(self) -> Iterator[None]:
+        config = self.config
+        with (
+            autocast(config.precision, self.device),
+            offloading(config.offload_activations and torch.is_grad_enabled()),
+        ):
+            yield
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """The learning rate of update number `step`, counted from 1."""
-    return branching.learning_rate(asdict(config), step)
+def _tensors(batch: Batch) -> Tensors:
+    return tuple(None if array is None else torch.from_numpy(array) for array in batch)
 
 
 @contextmanager
@@ -184,18 +314,12 @@ def numerics(config: TrainConfig) -> Iterator[None]:
 
 def product_rate(config: TrainConfig) -> float:
     """Measures the operations per second of one process's matrix product, in 0.1 s or so."""
-    side, dtype = _PROBES[config.precision]
+    side, dtype = _PROBES.get(config.precision, _PROBE)
     square = torch.ones(side, side, dtype=dtype)
     torch.mm(square, square)
     started = time.perf_counter()
     torch.mm(square, square)
     return 2.0 * side**3 / (time.perf_counter() - started)
-
-
-def _autocast(config: TrainConfig) -> AbstractContextManager[object]:
-    if config.precision == "float32":
-        return nullcontext()
-    return torch.autocast("cpu", dtype=torch.bfloat16)
 
 
 def _open_split(spec: TrainSpec, split: str) -> TokenShards:

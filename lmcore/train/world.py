@@ -1,16 +1,13 @@
-"""The processes of a run: one, or several that torchrun has started (gloo)."""
+"""The processes of a run: one, or several that torchrun has started (NCCL on GPUs, else gloo)."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-
-from lmcore.model.transformer import Transformer
-from lmcore.optim.sharded import gather_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +16,8 @@ class World:
 
     rank: int = 0
     size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Where this process computes."""
 
     @property
     def is_first(self) -> bool:
@@ -35,45 +34,38 @@ class World:
         """Whether the flag is up in one process at least; the same answer in all."""
         if self.size == 1:
             return flag
-        return bool(self.sum(torch.tensor(int(flag))).item())
+        return bool(self.sum(torch.tensor(int(flag), device=self.device)).item())
 
     def wait(self) -> None:
         """Waits for all processes."""
         if self.size > 1:
             dist.barrier()
 
-    def shard(self, model: Transformer) -> None:
-        """Shards the parameters over the processes (FSDP2), block by block.
-
-        The embedding belongs to the root, so the tied head finds it gathered: `loss` counts as a
-        forward of the root.
-        """
-        if self.size == 1:
-            return
-        from torch.distributed.device_mesh import init_device_mesh  # a second to import
-        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-
-        mesh = init_device_mesh("cpu", (self.size,))
-        for block in model.blocks:
-            fully_shard(block, mesh=mesh)
-        fully_shard(model, mesh=mesh)
-        register_fsdp_forward_method(model, "loss")
-
 
 @contextmanager
 def world_from_environment() -> Iterator[World]:
-    """Joins the processes that torchrun started, and leaves them at the end."""
+    """Joins the processes that torchrun started, and leaves them at the end.
+
+    Each process takes a GPU of its own where the machine has enough of them, else all compute on
+    the CPU.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
+    device = _device()
     if size == 1:
-        yield World()
+        yield World(device=device)
         return
-    dist.init_process_group("gloo")
+    is_gpu = device.type == "cuda"
+    dist.init_process_group("nccl" if is_gpu else "gloo", device_id=device if is_gpu else None)
     try:
-        yield World(dist.get_rank(), size)
+        yield World(dist.get_rank(), size, device)
     finally:
         dist.destroy_process_group()
 
 
-def gather(tensor: Tensor) -> Tensor:
-    """The whole of a tensor that may be sharded; every process has to call."""
-    return gather_whole(tensor).detach()
+def _device() -> torch.device:
+    here = int(os.environ.get("LOCAL_RANK", "0"))
+    n_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if not torch.cuda.is_available() or torch.cuda.device_count() < n_here:
+        return torch.device("cpu")
+    torch.cuda.set_device(here)
+    return torch.device("cuda", here)

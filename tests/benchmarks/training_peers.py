@@ -1,13 +1,14 @@
 """Stand-ins for trainers that are on no package index, written from their public descriptions.
 
 Each keeps what decides its speed on a CPU: the operations of its blocks, whether the logits and
-the attention scores are materialised, and its optimizer. Dropout is zero and the data is in
-memory, which flatters them. All have four layers of width d, a context of 256 and 4 heads.
+the attention scores are materialised, its optimizer, and what of it is compiled. Dropout is zero
+and the data is in memory, which flatters them. All have four layers of width d, a context of 256 and 4 heads.
 
     nanogpt   LayerNorm, GELU, learned positions, tied head, SDPA, torch's AdamW
     cs336     RMSNorm, RoPE, SwiGLU in separate projections, scores written out, own AdamW
     nanochat  RMSNorm without gain, RoPE, norm of queries and keys, ReLU^2, untied head, value
-              embeddings in every other block, soft-capped logits, Muon with AdamW
+              embeddings in every other block, smeared embeddings, a share of the middle layer
+              taken back, soft-capped logits, Muon with AdamW
 """
 
 import math
@@ -130,9 +131,9 @@ class _CS336Block(nn.Module):
         self.cos, self.sin = _angles(context, d // N_HEADS)
 
     def _turn(self, x: Tensor) -> Tensor:
-        even, odd = x[..., 0::2], x[..., 1::2]
+        even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
         turned = (self.cos * even - self.sin * odd, self.sin * even + self.cos * odd)
-        return torch.stack(turned, dim=-1).flatten(-2)
+        return torch.cat(turned, dim=-1)
 
     def _attend(self, x: Tensor) -> Tensor:
         b, t, d = x.shape
@@ -172,32 +173,42 @@ class _CS336(nn.Module):
         logits = self.head(self.norm(x))
         shifted = logits - logits.max(dim=-1, keepdim=True)[0]
         logps = shifted - torch.log(torch.exp(shifted).sum(dim=-1, keepdim=True))
-        return -logps.gather(-1, targets[..., None]).mean()
+        return (-logps).gather(-1, targets[..., None]).mean()
 
 
 def cs336(vocab: int, d: int, context: int) -> Step:
-    """The course's model with its own AdamW and clipping, one tensor at a time, float32."""
+    """The course's model with its own AdamW and clipping, one tensor at a time, float32.
+
+    Its optimizer updates no moment in place: each update makes new ones, and begins by making the
+    zeros that the first update would need.
+    """
     model = _CS336(vocab, d, context)
-    state = [(torch.zeros_like(p), torch.zeros_like(p)) for p in model.parameters()]
-    beta1, beta2, lr, t = 0.9, 0.95, 1e-3, 0
+    state: dict[nn.Parameter, dict[str, Any]] = {p: {} for p in model.parameters()}
+    beta1, beta2, lr = 0.9, 0.95, 1e-3
+
+    def update(p: nn.Parameter, g: Tensor) -> None:
+        own = state[p]
+        t = own.get("t", 1)
+        alpha = lr * math.sqrt(1 - beta2**t) / (1 - beta1**t)
+        p.data -= lr * 0.1 * p.data
+        m, v = own.get("m", torch.zeros_like(g)), own.get("v", torch.zeros_like(g))
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * torch.square(g)
+        p.data -= alpha * m / (torch.sqrt(v) + 1e-8)
+        own.update(m=m, v=v, t=t + 1)
 
     def step(ids: Tensor, targets: Tensor) -> Tensor:
-        nonlocal t
         model.zero_grad()
         loss: Tensor = model(ids, targets)
         loss.backward()
-        grads = [p.grad for p in model.parameters() if p.grad is not None]
-        norm = torch.sqrt(torch.stack([(g**2).sum() for g in grads]).sum())
-        for g in grads:
-            g.mul_(torch.clamp(1.0 / (norm + 1e-6), max=1.0))
-        t += 1
-        with torch.no_grad():
-            for p, g, (m, v) in zip(model.parameters(), grads, state, strict=True):
-                m.mul_(beta1).add_(g, alpha=1 - beta1)
-                v.mul_(beta2).add_(g**2, alpha=1 - beta2)
-                alpha = lr * math.sqrt(1 - beta2**t) / (1 - beta1**t)
-                p.data -= lr * 0.1 * p.data
-                p.data -= alpha * m / (torch.sqrt(v) + 1e-8)
+        grads = {p: p.grad for p in model.parameters() if p.grad is not None}
+        norm = torch.tensor(0.0)
+        for g in grads.values():
+            norm += (g**2).sum()
+        share = min(1.0, 1.0 / (torch.sqrt(norm) + 1e-6))
+        for p, g in grads.items():
+            g.mul_(share)
+            update(p, g.data)
         return loss.detach()
 
     return step
@@ -215,7 +226,7 @@ class _NanochatBlock(nn.Module):
         nn.init.zeros_(self.o.weight)
         nn.init.zeros_(self.down.weight)
         self.values = nn.Embedding(vocab, d) if layer % 2 else None
-        self.gate = nn.Linear(32, N_HEADS, bias=False) if layer % 2 else None
+        self.gate = nn.Linear(12, N_HEADS, bias=False) if layer % 2 else None
         cos, sin = _angles(context, d // N_HEADS)
         self.cos, self.sin = cos[None, :, None], sin[None, :, None]
 
@@ -231,9 +242,9 @@ class _NanochatBlock(nn.Module):
         shape = (b, t, N_HEADS, d // N_HEADS)
         q, k, v = self.q(y).view(shape), self.k(y).view(shape), self.v(y).view(shape)
         if self.values is not None and self.gate is not None:
-            gate = 2 * torch.sigmoid(self.gate(y[..., :32]))
+            gate = 3 * torch.sigmoid(self.gate(y[..., :12]))
             v = v + gate[..., None] * self.values(ids).view(shape)
-        q, k = _norm(self._turn(q)), _norm(self._turn(k))
+        q, k = 1.2 * _norm(self._turn(q)), 1.2 * _norm(self._turn(k))
         mixed = F.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True
         )
@@ -245,20 +256,30 @@ class _NanochatBlock(nn.Module):
 class _Nanochat(nn.Module):
     def __init__(self, vocab: int, d: int, context: int) -> None:
         super().__init__()
-        self.wte, self.head = nn.Embedding(vocab, d), nn.Linear(d, vocab, bias=False)
+        self.vocab = vocab
+        padded = -(-vocab // 64) * 64
+        self.wte, self.head = nn.Embedding(padded, d), nn.Linear(d, padded, bias=False)
         nn.init.normal_(self.head.weight, std=0.001)
-        blocks = (_NanochatBlock(vocab, d, context, layer) for layer in range(N_LAYERS))
+        blocks = (_NanochatBlock(padded, d, context, layer) for layer in range(N_LAYERS))
         self.blocks = nn.ModuleList(blocks)
         self.resid, self.x0 = (
             nn.Parameter(torch.ones(N_LAYERS)),
             nn.Parameter(torch.zeros(N_LAYERS)),
         )
+        self.smear, self.smear_share = nn.Linear(24, 1, bias=False), nn.Parameter(torch.zeros(1))
+        self.back = nn.Parameter(torch.tensor([0.2]))
 
     def forward(self, ids: Tensor, targets: Tensor) -> Tensor:
-        x = first = _norm(self.wte(ids))
+        x = _norm(self.wte(ids))
+        share = self.smear_share * torch.sigmoid(self.smear(x[:, 1:, :24]))
+        x = first = torch.cat([x[:, :1], x[:, 1:] + share * x[:, :-1]], dim=1)
+        middle = x
         for layer, block in enumerate(self.blocks):
             x = block(self.resid[layer] * x + self.x0[layer] * first, ids)
-        logits = 15 * torch.tanh(self.head(_norm(x)).float() / 15)
+            if layer == N_LAYERS // 2:
+                middle = x
+        logits = self.head(_norm(x - self.back * middle))[..., : self.vocab].float()
+        logits = 15 * torch.tanh(logits / 15)
         return F.cross_entropy(logits.view(-1, logits.size(-1)), targets.reshape(-1))
 
 
@@ -272,46 +293,66 @@ _POLAR = (
 """Five steps of the quintic iteration towards the orthogonal factor (Polar Express)."""
 
 
+@torch.compile(dynamic=False, fullgraph=True)
 def _muon(weights: Tensor, grads: Tensor, momentum: Tensor, second: Tensor) -> None:
     momentum.lerp_(grads, 0.05)
     x = grads.lerp(momentum, 0.95)
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) * 1.02 + 1e-6)
+    rows = x.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    x = x * (x.norm(dim=(-2, -1), keepdim=True) / x.size(-2) ** 0.5 / rows)
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) * 1.01 + 1e-6)
     is_tall = x.size(-2) > x.size(-1)
-    if is_tall:
-        x = x.mT
     for a, b, c in _POLAR:
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * (gram @ gram)) @ x
-    if is_tall:
-        x = x.mT
+        gram = x.mT @ x if is_tall else x @ x.mT
+        mixed = b * gram + c * (gram @ gram)
+        x = a * x + (x @ mixed if is_tall else mixed @ x)
+    whole = x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-6)
+    x = x * (min(x.size(-2), x.size(-1)) ** 0.5 / whole)
     variance = x.square().mean(dim=-1, keepdim=True)
-    second.lerp_(variance, 0.05)
-    x = x * second.clamp_min(1e-10).rsqrt() * (variance.mean().sqrt())
+    second.lerp_(variance, 0.1)
+    scale = second.clamp_min(1e-10).rsqrt()
+    before = variance.sum(dim=(-2, -1), keepdim=True).sqrt()
+    after = (variance * scale.square()).sum(dim=(-2, -1), keepdim=True).sqrt()
+    x = x * (scale * before / after.clamp_min(1e-10))
     agrees = (x * weights) >= 0
     weights.sub_(0.02 * x + 0.02 * 0.1 * weights * agrees)
 
 
-def nanochat(vocab: int, d: int, context: int) -> Step:
-    """Its CPU default: float32, model eager, Muon on stacked matrices, AdamW on the rest."""
-    model = _Nanochat(vocab, d, context)
+@torch.compile(dynamic=False, fullgraph=True)
+def _adamw(p: Tensor, g: Tensor, m: Tensor, v: Tensor, t: Tensor) -> None:
+    m.lerp_(g, 0.2)
+    v.lerp_(g.square(), 0.05)
+    p.sub_(1e-3 / (1 - 0.8**t) * m / ((v / (1 - 0.95**t)).sqrt() + 1e-10))
+
+
+def nanochat(vocab: int, d: int, context: int, *, compiled: bool) -> Step:
+    """Its CPU default: float32, compiled optimizer (Muon on stacked matrices, AdamW on the rest).
+
+    Its training script compiles the model, too; the notes measured it without.
+    """
+    model: Any = _Nanochat(vocab, d, context)  # a compiled module keeps no type
     stacks: dict[tuple[int, ...], list[nn.Parameter]] = {}
-    rest: list[nn.Parameter] = []
+    rest: list[tuple[nn.Parameter, Tensor, Tensor]] = []
     for name, p in model.named_parameters():
         is_matrix = name.startswith("blocks") and p.dim() == 2 and "values" not in name
         if is_matrix:
             stacks.setdefault(tuple(p.shape), []).append(p)
         else:
-            rest.append(p)
+            rest.append((p, torch.zeros_like(p), torch.zeros_like(p)))
     buffers = {
         s: (torch.zeros(len(ps), *s), torch.zeros(len(ps), s[0], 1)) for s, ps in stacks.items()
     }
-    adamw = torch.optim.AdamW(rest, lr=1e-3, betas=(0.8, 0.95), weight_decay=0.0, foreach=True)
+    updates = torch.zeros(())
+    if compiled:
+        model = torch.compile(model, dynamic=False)
 
     def step(ids: Tensor, targets: Tensor) -> Tensor:
         loss: Tensor = model(ids, targets)
         loss.backward()
-        adamw.step()
+        updates.add_(1)
         with torch.no_grad():
+            for p, m, v in rest:
+                if p.grad is not None:
+                    _adamw(p.detach(), p.grad, m, v, updates)
             for shape, ps in stacks.items():
                 weights = torch.stack([p.detach() for p in ps])
                 grads = torch.stack([p.grad for p in ps if p.grad is not None])

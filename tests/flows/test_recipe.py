@@ -1,5 +1,6 @@
 """Recipes are read strictly, and every mistake says where it is."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from flows import recipe as recipes
 from lmcore.errors import ConfigError
+from lmcore.tokens.data_config import DataConfig
 from tasks.stages import PARTS, STAGES
 
 
@@ -35,9 +37,21 @@ def test_override_takes_paths_globs_and_lists(override, expected):
     assert recipes.load("smoke", [override]).corpus.warcs == expected
 
 
+def test_override_reaches_a_section_within_a_section():
+    overrides = ["pretrain.data.packing=split", "pretrain.data.curriculum_share=1"]
+    recipe = recipes.load("smoke", overrides)
+    assert recipe.pretrain.data == DataConfig(packing="split", curriculum_share=1.0)
+    assert recipes.from_sections(recipe.sections()) == recipe
+    assert json.loads(json.dumps(recipe.sections())) == recipe.sections()
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("pretrain.data.packin=split", r"pretrain\.data\.packin \(did you mean packing\?\)"),
+        ("pretrain.data.packing=best", "pretrain.data.packing = 'best'; expected one of none"),
+        ('pretrain.data.sources=["a"]', r"1 pretrain\.data\.sources without weights"),
+        ("pretrain.steps.more=5", "expected a section"),
         ("pretrain.stepz=5", r"pretrain\.stepz \(did you mean steps\?\)"),
         ("pretrian.steps=5", r"pretrian \(did you mean pretrain\?\)"),
         ("pretrain.steps=many", "pretrain.steps = 'many'; expected a value of type int"),

@@ -6,6 +6,7 @@ import pytest
 
 from flows import recipe as recipes
 from lmcore.curate.config import ANNOTATION_FIELDS, CLASSIFIER_FIELDS, DECISION_FIELDS, CurateConfig
+from lmcore.errors import ConfigError
 from tasks.graph import Source, Sources, journey
 from tasks.opening import decode_step, encode_step, steps_until
 from tasks.stages import STAGES
@@ -168,3 +169,14 @@ def test_until_keeps_a_stage_and_what_it_needs():
         "annotate",
         "decide",
     }
+
+
+def test_sources_that_no_stage_lays_out_are_refused_before_anything_runs():
+    sources = ['pretrain.data.sources=["de", "en"]', "pretrain.data.weights=[1, 2]"]
+    with pytest.raises(
+        ConfigError, match=r"sources = \['de', 'en'\] with mix.method = 'temperature'"
+    ):
+        steps_of(*sources)
+    laid_out = steps_of(*sources, "mix.method=sources", "mix.by=language")
+    (pretrain,) = [step for step in laid_out if step.name == "pretrain"]
+    assert pretrain.upstream()[0] == "mix"

@@ -122,3 +122,17 @@ def test_learnt_weights_take_the_place_of_the_recipes(inputs, tmp_path):
     mix(job)
     shares = {r["group_name"]: r["n_tokens_asked"] for r in read_rows(tmp_path / "out" / "mixture.parquet")}  # fmt: skip
     assert shares == {"de": 300, "en": 100}
+
+
+def test_sources_are_all_documents_once_laid_out_by_group(inputs, tmp_path):
+    job = job_of(inputs, tmp_path, by=["language"], method="sources")
+    mix(job)
+    out = tmp_path / "out"
+    rows = [*read_rows(out / "mixed_documents.parquet")]
+    assert {r["n_copies"] for r in rows} == {1}
+    sources = {one.name: one.n_tokens for one in TokenShards(out, "train").sources}
+    shares = [*read_rows(out / "mixture.parquet")]
+    assert sources == {r["group_name"]: r["n_tokens"] for r in shares}
+    assert all(r["n_tokens"] == r["n_tokens_drawn"] for r in shares)
+    for row_ in read_rows(out / "mixed_shards.parquet"):
+        assert row_["copy"] == 0

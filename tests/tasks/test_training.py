@@ -4,21 +4,25 @@ import dataclasses
 import json
 import random
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lmcore.model.config import ModelConfig
+from lmcore.sections import to_section
 from lmcore.tokenizer.config import TokenizerConfig
 from lmcore.tokenizer.train import train_bpe
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
 from lmcore.tokens.config import TokensConfig
+from lmcore.tokens.data_config import DataConfig
 from lmcore.tokens.shards import TokenShards, encode_to_shards
 from lmcore.train import loop
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
 from tasks import training
 from tasks.job import Job, JobInput, JobSpec
+from tasks.resources import Resources
 from warehouse.artifact import MANIFEST
 from warehouse.parquet import read_rows
 
@@ -79,7 +83,7 @@ def make_job(bench, spec, *, model=MODEL, train=TRAIN, tokens="the tokens", **re
             stage="pretrain",
             body="tasks.pretraining:pretrain",
             key="0" * 64,
-            config={"model": dataclasses.asdict(model), "pretrain": dataclasses.asdict(train)},
+            config={"model": to_section(model), "pretrain": to_section(train)},
             inputs=[
                 JobInput(name, name, "", content, "", str(spec.shards_dir))
                 for name, content in entries.items()
@@ -259,12 +263,11 @@ def test_draws_of_the_checkpoints_are_the_windows_that_every_step_read(job, spec
     drawn = {}
     for artifact in job.store.artifacts():
         for row in read_rows(artifact.path / "draws.parquet"):
-            assert (row["training_key"], row["context_length"]) == (
-                job.spec.key,
-                MODEL.context_length,
-            )
-            start = row["window_id"] * MODEL.context_length
-            drawn.setdefault(row["step"], []).append(shards.read(start, MODEL.context_length + 1))
+            assert (row["training_key"], row["source"]) == (job.spec.key, "all")
+            assert row["first_token"] == row["window_id"] * MODEL.context_length
+            assert (row["n_tokens"], row["n_targets"]) == (17, 16)
+            tokens = shards.read(row["first_token"], row["n_tokens"])
+            drawn.setdefault(row["step"], []).append(tokens)
     assert sorted(drawn) == list(range(1, TRAIN.steps + 1))
     for step, windows in drawn.items():
         first = (step - 1) * TRAIN.batch_size
@@ -297,3 +300,60 @@ def test_run_from_a_committed_checkpoint_ends_in_the_same_bytes(job, spec, tmp_p
     for name in ("model.safetensors", "metrics.parquet"):
         expected = (spec.out_dir / "final" / name).read_bytes()
         assert (resumed.out_dir / "final" / name).read_bytes() == expected
+
+
+def test_draws_of_a_packed_run_name_pieces_of_documents_and_all_that_was_predicted(spec, tmp_path):
+    train = dataclasses.replace(TRAIN, data=DataConfig(packing="split", curriculum="length"))
+    packed = dataclasses.replace(spec, train=train, out_dir=tmp_path / "packed")
+    assert loop.run(packed)
+    shards = TokenShards(spec.shards_dir, "train")
+    stream = shards.read(0, shards.n_tokens)
+    n_targets = dict.fromkeys(range(TRAIN.steps + 1), 0)
+    positions = training.positions_of(packed.out_dir / "final" / "metrics.parquet")
+    for row in training.draws("key", packed, positions):
+        tokens = stream[row["first_token"] :][: row["n_tokens"]]
+        assert shards.eot_id not in tokens[:-1]
+        assert row["n_targets"] == row["n_tokens"]
+        n_targets[row["step"]] += row["n_targets"]
+    metrics = read_rows(packed.out_dir / "final" / "metrics.parquet")
+    seen = {row["step"]: row["tokens"] for row in metrics if row["split"] == "train"}
+    assert seen == {step: sum(n_targets[s] for s in range(step + 1)) for step in seen}
+    later = [*training.draws("key", packed, {step: positions[step] for step in (4, 5)})]
+    assert later == [r for r in training.draws("key", packed, positions) if r["step"] in (4, 5)]
+
+
+def test_draws_of_a_run_that_went_back_are_what_its_steps_read(spec, tmp_path):
+    train = dataclasses.replace(
+        TRAIN,
+        steps=40,
+        lr=0.1,
+        on_spike="roll_back",
+        spike_sigmas=2.0,
+        spike_window=4,
+        max_spikes=200,
+    )
+    edgy = dataclasses.replace(spec, train=train, out_dir=tmp_path / "edgy")
+    assert loop.run(edgy)
+    metrics = edgy.out_dir / "final" / "metrics.parquet"
+    positions = training.positions_of(metrics)
+    assert any(row["split"] == "spike" for row in read_rows(metrics))
+    assert list(positions) == list(range(1, 41))
+    assert positions[40] > 39 * train.batch_size
+    shards = TokenShards(spec.shards_dir, "train")
+    order = BatchOrder(count_windows(shards.n_tokens, MODEL.context_length), train.seed)
+    for row in training.draws("key", edgy, positions):
+        first = positions[row["step"]]
+        windows = [order.window(index) for index in range(first, first + train.batch_size)]
+        assert row["window_id"] in windows
+
+
+def test_training_is_followed_where_the_resources_say(job):
+    resources = Resources(tensorboard_dir="events", wandb_project="c2m")
+    spec = dataclasses.replace(job.spec, tracking=resources.tracking())
+    tracking = training.tracking_of(Job(spec))
+    assert tracking.name == "pretrain"
+    assert tracking.tensorboard_dir == str(Path("events").absolute())
+    assert tracking.wandb_project == "c2m"
+    assert Path(tracking.wandb_dir).is_relative_to(job.store.runs)
+    with pytest.raises(ValueError, match="wandb_mode"):
+        Resources(wandb_mode="sometimes")

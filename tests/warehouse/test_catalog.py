@@ -1,5 +1,6 @@
 """The catalog: every table as documented, the rows of the right run, read-only, never rotten."""
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -423,6 +424,31 @@ def test_live_metrics_of_a_running_step_are_read_from_its_parts(tmp_path):
     runs.finish(store, run, status="failed")
     with connect(store) as connection:
         assert rows_of(connection, sql) == []
+
+
+def test_step_telemetry_is_read_while_a_step_runs_and_after_it_has_ended(tmp_path):
+    store = make_store(tmp_path / "store")
+    run = runs.start(store, "nano", {})
+    work = tmp_path / "work"
+    (work / "telemetry").mkdir(parents=True)
+    speeds = {"step": [1, 2], "tokens_per_second": [900.0, 1000.0], "mfu_causal": [0.4, 0.5]}
+    pq.write_table(pa.table(speeds), work / "telemetry" / "part-00000.parquet")
+    record = runs.StepRecord(step="pretrain", stage="pretrain", state="running", work_dir=str(work))
+    runs.save_step(store, run.run_id, record)
+    sql = "SELECT run_id, name, step, tokens_per_second, mfu_causal, mfu_full FROM step_telemetry ORDER BY step"
+    expected = [
+        (run.run_id, "pretrain", 1, 900.0, 0.4, None),
+        (run.run_id, "pretrain", 2, 1000.0, 0.5, None),
+    ]
+    with connect(store) as connection:
+        assert rows_of(connection, sql) == expected
+    kept = runs.telemetry_file(store, run.run_id, "pretrain")
+    kept.parent.mkdir()
+    pq.write_table(pa.table(speeds), kept)
+    runs.save_step(store, run.run_id, dataclasses.replace(record, state="ran", work_dir=""))
+    runs.finish(store, run, status="completed")
+    with connect(store) as connection:
+        assert rows_of(connection, sql) == expected
 
 
 def test_connect_thousand_artifacts_opens_within_a_second_of_processor_time(tmp_path):

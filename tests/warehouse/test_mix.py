@@ -22,7 +22,8 @@ def mixed(tmp_path_factory):
     inputs = (factories.as_input("tokens", mix),)
     key = Identity("pretrain", "pretrain", 1, {}, inputs).key
     draws = [
-        factories.row("draws", training_key=key, step=step, window_id=3 * step % 35, context_length=CONTEXT)
+        factories.row("draws", training_key=key, step=step, window_id=3 * step % 35,
+                      first_token=CONTEXT * (3 * step % 35), n_tokens=CONTEXT + 1)
         for step in range(1, N_STEPS + 1)
     ]  # fmt: skip
     pretrain = factories.commit(store, "pretrain", inputs=inputs, tables={"draws": draws})

@@ -137,6 +137,8 @@ def test_gather_of_a_name_that_no_document_has_says_which_there_are():
         {"method": "weights", "groups": ("a", "a"), "weights": (1.0, 1.0)},
         {"groups": ("a",), "weights": (1.0,)},
         {"quality_edges": (0.8, 0.5)},
+        {"method": "sources"},
+        {"method": "sources", "by": ("language",), "n_tokens": 5},
         {"learn": True},
         {"learn": True, "by": ("host",), "method": "unimax"},
     ],

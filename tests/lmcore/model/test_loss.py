@@ -37,6 +37,16 @@ def test_linear_cross_entropy_gradient_of_features_only_is_computed():
     torch.testing.assert_close(fast, slow)
 
 
+def test_linear_cross_entropy_without_gradients_makes_one_product_a_chunk():
+    x, w, y = operands()
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    with torch.no_grad(), torch.profiler.profile(activities=kinds) as profile:
+        loss = linear_cross_entropy(x, w, y)
+    products = [e.count for e in profile.key_averages() if e.key in ("aten::mm", "aten::addmm_")]
+    assert products == [1]
+    torch.testing.assert_close(loss, linear_cross_entropy_reference(x, w, y))
+
+
 def test_linear_cross_entropy_huge_logits_stay_finite():
     x, w, y = operands()
     loss = linear_cross_entropy(1e4 * x, w, y)

@@ -1,5 +1,6 @@
 """A mixture's shards hold each document as often as it was drawn, and are read like any others."""
 
+import numpy as np
 import pytest
 
 from lmcore.errors import InputError
@@ -65,3 +66,22 @@ def test_mixture_of_nothing_is_refused(written, tmp_path):
     source, index, _ = written
     with pytest.raises(InputError, match="no copy"):
         write_mixed(source, index, dict.fromkeys(copies_of(index), 0), tmp_path, 64)
+
+
+def test_groups_lie_side_by_side_and_are_listed(written, tmp_path):
+    source, index, _ = written
+    copies = copies_of(index)
+    groups = {doc_id: "odd" if int(doc_id[1:]) % 2 else "even" for doc_id in copies}
+    rows = write_mixed(source, index, copies, tmp_path, 64, groups=groups)
+    mixed = TokenShards(tmp_path, "train")
+    assert [stretch.name for stretch in mixed.sources] == ["even", "odd"]
+    ends = np.cumsum([row.length for row in rows])
+    at = 0
+    for stretch in mixed.sources:
+        assert stretch.start == at
+        at += stretch.n_tokens
+        inside = [r for r, end in zip(rows, ends, strict=True) if stretch.start < end <= at]
+        expected = [d for d, n in copies.items() for _ in range(n) if groups[d] == stretch.name]
+        assert sorted(row.doc_id for row in inside) == sorted(expected)
+    assert at == mixed.n_tokens
+    assert TokenShards(tmp_path, "validation").sources == ()

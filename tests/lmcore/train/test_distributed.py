@@ -8,6 +8,7 @@ import time
 import psutil
 import pytest
 
+from lmcore.tokens.data_config import DataConfig
 from lmcore.train.checkpoint import checkpoint_dir, newest, steps_of, verify
 from lmcore.train.launch import command, environment, outcome
 from lmcore.train.loop import run
@@ -23,8 +24,12 @@ def run_processes(spec, path):
     assert outcome(spec.out_dir) == ("finished", "")
 
 
+def rows(spec):
+    return read_metrics(spec.out_dir / "final" / "metrics.parquet")
+
+
 def losses(spec):
-    return [row.loss for row in read_metrics(spec.out_dir / "final" / "metrics.parquet")]
+    return [row.loss for row in rows(spec)]
 
 
 @pytest.mark.timeout(240)
@@ -48,6 +53,59 @@ def test_two_processes_and_one_reach_the_same_losses_whoever_resumes(
     )
     run_processes(two_after_one, tmp_path / "two-after-one.json")
     assert losses(two_after_one) == pytest.approx(losses(one), abs=1e-5)
+
+
+@pytest.mark.timeout(240)
+def test_two_processes_and_one_reach_the_same_losses_of_packed_documents(make_spec, tmp_path):
+    make_spec = functools.partial(make_spec, data=DataConfig(packing="split"))
+    one, two = make_spec("one"), make_spec("two", world_size=2)
+    run(one)
+    run_processes(two, tmp_path / "two.json")
+    assert losses(two) == pytest.approx(losses(one), abs=1e-5)
+
+
+NUMERICS = {
+    "fields": {
+        "micro_batch_size": 1,
+        "noise_scale_every": 2,
+        "ema_decay": 0.9,
+        "recompute": "full",
+    },
+    "float16": {"precision": "float16", "loss_scale": 2.0**36, "recompute": "selective"},
+    "roll_back": {
+        "on_spike": "roll_back",
+        "spike_sigmas": 3.0,
+        "spike_window": 6,
+        "max_spikes": 100,
+        "lr": 0.1,
+        "steps": 22,
+        "ema_decay": 0.9,
+    },
+}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("fields", NUMERICS.values(), ids=NUMERICS.keys())
+def test_two_processes_decide_alike_and_go_on_in_one(make_spec, tmp_path, fields):
+    """Microbatches, averages, scales and roll-backs over shards: what one process does."""
+    make_spec = functools.partial(make_spec, **({"batch_size": 8} | fields))
+    one, two = make_spec("one"), make_spec("two", world_size=2)
+    run(one)
+    run_processes(two, tmp_path / "two.json")
+    tolerance = 1e-5 if "precision" not in fields and "lr" not in fields else 2e-2
+    assert losses(two) == pytest.approx(losses(one), abs=tolerance)
+    events = [[row.event and row.event.split(":")[0] for row in rows(spec)] for spec in (one, two)]
+    assert events[0] == events[1]
+    steps = two.train.steps // two.train.checkpoint_every * two.train.checkpoint_every
+    after = make_spec("after", resume_dir=checkpoint_dir(two.out_dir, steps))
+    run(after)
+    assert losses(after) == pytest.approx(losses(two), abs=tolerance)
+    if "noise_scale_every" in fields:
+        found = [
+            [row.gradient_noise for row in rows(spec) if row.gradient_noise] for spec in (one, two)
+        ]
+        # a microbatch of two processes is two windows, of one process one
+        assert len(found[0]) == len(found[1]) > 0
 
 
 @pytest.mark.timeout(400)

@@ -1,6 +1,7 @@
 import pytest
 
 from lmcore.errors import InputError
+from lmcore.model.attention import _WRITTEN_OUT as ATTENTION_WRITTEN_OUT
 from lmcore.model.config import ModelConfig
 from lmcore.model.loss import _CHUNK_BYTES as LOSS_CHUNK_BYTES
 from lmcore.train import estimate as module
@@ -18,6 +19,27 @@ MODEL = ModelConfig(d_model=64, n_layers=2, n_heads=2, context_length=32)
 
 def test_chunk_is_that_of_the_loss():
     assert module._CHUNK_BYTES == LOSS_CHUNK_BYTES
+
+
+def test_longest_written_out_sequence_is_that_of_attention():
+    assert module._WRITTEN_OUT == ATTENTION_WRITTEN_OUT
+
+
+def test_written_out_scores_count_in_bfloat16_up_to_the_longest():
+    def activations(context_length, precision):
+        shape = ModelConfig(d_model=64, n_layers=2, n_heads=2, context_length=context_length)
+        train = TrainConfig(batch_size=2048 // context_length, precision=precision)
+        return estimate_memory(shape, 100, train).activations
+
+    assert activations(1024, "bfloat16") > activations(512, "bfloat16")
+    assert activations(2048, "bfloat16") < activations(1024, "bfloat16")
+    assert activations(1024, "float32") == activations(512, "float32")
+
+
+def test_memory_of_a_checkpoint_is_twelve_bytes_a_parameter():
+    estimate = estimate_memory(MODEL, 100, TrainConfig())
+    assert estimate.checkpoint == 12 * MODEL.n_parameters(100)
+    assert estimate.total > estimate.checkpoint + estimate.parameters
 
 
 def test_memory_of_weights_is_sixteen_bytes_a_parameter():

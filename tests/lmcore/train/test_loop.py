@@ -11,14 +11,17 @@ from lmcore.model.config import ModelConfig
 from lmcore.model.files import load_model
 from lmcore.model.loss import token_logps
 from lmcore.tokens.batches import BatchOrder, count_windows, read_batch
+from lmcore.tokens.data_config import DataConfig
 from lmcore.tokens.shards import TokenShards
-from lmcore.train.checkpoint import checkpoint_dir, newest
+from lmcore.train.checkpoint import checkpoint_dir, load_checkpoint, newest
 from lmcore.train.config import OPTIMIZERS
 from lmcore.train.loop import run
 from lmcore.train.metrics import SCHEMA, read_metrics
 from lmcore.train.step import Trainer, numerics
+from lmcore.train.updates import learning_rate, weight_decay
 from lmcore.train.world import World
 
+EDGY = {"spike_sigmas": 3.0, "spike_window": 6, "max_spikes": 100, "lr": 0.1, "steps": 26}
 FINAL_FILES = ("model.safetensors", "model.json", "metrics.parquet")
 
 
@@ -66,19 +69,31 @@ def test_run_other_seed_makes_another_model(make_spec):
         {"precision": "bfloat16"},
         *({"optimizer": name} for name in OPTIMIZERS[1:]),
         *({"schedule": name} for name in ("linear", "inverse_sqrt", "wsd")),
+        {"precision": "float16", "loss_scale": 2.0**40, "loss_scale_interval": 2},
+        {"precision": "float8_emulated"},
+        {"ema_decay": 0.9, "decay_end_ratio": 0.2},
+        {"micro_batch_size": 1, "noise_scale_every": 2},
+        {"recompute": "selective", "micro_batch_size": 3},
+        {"on_spike": "skip", **EDGY},
+        {"on_spike": "roll_back", "ema_decay": 0.9, **EDGY},
+        {"on_spike": "roll_back", "optimizer": "muon", **EDGY},
+        {"data": DataConfig(packing="split", curriculum="rarity")},
     ],
-    ids=lambda fields: "-".join(fields.values()),
+    ids=lambda fields: "-".join(map(str, fields.values()))[:24],
 )
 def test_run_stopped_and_resumed_makes_the_bytes_of_one_never_stopped(make_spec, fields):
     make_spec = functools.partial(make_spec, **fields)
     whole = make_spec("whole")
     run(whole)
     stopped = make_spec("stopped")
-    assert not run(stopped, is_stopped=stop_after(7))
+    assert not run(stopped, is_stopped=stop_after(fields.get("steps", 9) - 2))
     assert not (stopped.out_dir / "final").exists()
     resumed = make_spec("resumed", resume_dir=newest(stopped.out_dir))
     assert run(resumed)
     assert final_bytes(resumed) == final_bytes(whole)
+    if "on_spike" in fields:  # there was one, or nothing was shown
+        rows = read_metrics(whole.out_dir / "final" / "metrics.parquet")
+        assert any(row.event for row in rows)
 
 
 def test_run_resumed_in_its_own_directory_publishes_every_row_once(make_spec):
@@ -96,6 +111,40 @@ def test_run_resumed_from_the_last_step_only_finishes(make_spec):
     again = make_spec("again", resume_dir=newest(whole.out_dir))
     assert run(again)
     assert final_bytes(again) == final_bytes(whole)
+
+
+def test_averaged_weights_are_evaluated_and_saved_beside(make_spec):
+    spec = make_spec(ema_decay=0.5)
+    run(spec)
+    ema, validation = rows_of(spec, "ema"), rows_of(spec, "validation")
+    assert [row.step for row in ema] == [5, 10, 12]
+    assert [row.loss for row in ema] != [row.loss for row in validation[1:]]
+    final, average = load_model(spec.out_dir / "final"), load_model(spec.out_dir / "average")
+    assert not torch.equal(final.head_weight, average.head_weight)
+    trainer = Trainer(spec, World())
+    trainer.model.load_state_dict(average.state_dict())
+    assert math.isclose(trainer.evaluate(), ema[-1].loss, rel_tol=1e-6)
+
+
+def test_rates_after_a_resume_are_those_of_the_step(make_spec):
+    """Nothing of the schedule is restored, so nothing can be stale."""
+    fields = {"decay_end_ratio": 0.1, "weight_decay": 0.3, "optimizer": "muon"}
+    spec = make_spec(**fields)
+    run(spec, is_stopped=stop_after(7))
+    resumed = make_spec("resumed", resume_dir=newest(spec.out_dir), **fields)
+    trainer = Trainer(resumed, World())
+    checkpoint = load_checkpoint(resumed.resume_dir, resumed, trainer.state())
+    trainer.restore(checkpoint.step, checkpoint.scalars)
+    for step in (8, 9):
+        trainer.train_step(step)
+        decays = set()
+        for optimizer in trainer.updates.optimizers:
+            for group in optimizer.param_groups:
+                assert group["lr"] == learning_rate(spec.train, step)
+                assert group["step"] == step
+                decays.add(group["weight_decay"])
+        assert decays == {0.0, weight_decay(spec.train, step)}
+    assert weight_decay(spec.train, 12) == pytest.approx(0.03)
 
 
 def test_metrics_have_a_row_a_step_and_evaluations_in_between(make_spec):

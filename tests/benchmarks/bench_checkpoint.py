@@ -147,7 +147,7 @@ def _work(folder: Path, threads: int) -> Found:
         trainer = Trainer(spec, World())
         state = trainer.state()
         saver = Saver(spec, World(), state)
-        trainer.before_update = saver.wait_until_copied
+        trainer.updates.before_update = saver.wait_until_copied
         found, step = _pairs(trainer, saver)
         at_once = _at_once(saver, step)
         resumed, plain = _loads(spec, state)

@@ -100,6 +100,17 @@ class ParallelConfig:
             )
         return world_size // model
 
+    def copies(self, world_size: int) -> tuple[int, int, int]:
+        """How many times all processes together hold the weights, the gradients and the moments.
+
+        Gradients on their way in buckets are there twice; the few that tensor parallelism
+        replicates, and a tied matrix at both ends of a pipeline, are not counted.
+        """
+        n = self.data_size(world_size) * self.context
+        if n == 1 or self.data == "fsdp":
+            return self.replicate, self.replicate, self.replicate
+        return n, 2 * n, 1 if self.data == "zero1" else n
+
     def check_batch(self, world_size: int, batch_size: int) -> None:
         """Refuses a batch that the mesh cannot share.
 

@@ -158,6 +158,11 @@ class Parallel:
         if self._owners:
             broadcast_updates(self._owner_of_each(), self.mesh.gradients)
 
+    def drop_gathered(self) -> None:
+        """Lets FSDP gather the root's weights anew: without gradients it keeps the gathered ones."""
+        if self._is_fsdp:
+            self.stage.reshard()  # type: ignore[operator]  # FSDP adds it
+
     def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The whole tensors of all parameters in every process, from what each holds by name.
 

@@ -161,8 +161,8 @@ def _check_run(directory: Path, state: Mapping[str, Any], spec: TrainSpec) -> No
     wanted: dict[str, object] = {"vocab_size": spec.vocab_size}
     wanted |= {f"model.{name}": value for name, value in to_section(spec.model).items()}
     if not is_same_up_to(step, state["train"], train):
-        free = free_fields(train)
-        wanted |= {f"train.{name}": train[name] for name in train if name not in free}
+        is_free = free_fields(train)
+        wanted |= {f"train.{name}": train[name] for name in train if name not in is_free}
     for name, value in wanted.items():
         section, _, field = name.rpartition(".")
         found = (state[section] if section else state).get(field)

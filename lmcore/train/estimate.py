@@ -3,7 +3,9 @@
 Plain arithmetic, without torch: a plan can ask. Memory of one process is the sum of
 
     the interpreter with torch          measured, see _PROCESS_BYTES
-    weights, gradient, two moments      16 bytes a parameter; FSDP holds 1/world_size of them. The
+    weights, gradient, two moments      16 bytes a parameter, in every process of ddp, of which
+                                        zero1 shares the moments and fsdp all; gradients on their
+                                        way in the buckets of ddp and zero1 4 more. The
                                         average of the weights takes 4, a step that measures the
                                         noise scale 4, and what a roll-back brings back as much
                                         again as all of it but the gradient
@@ -79,7 +81,7 @@ def estimate_memory(model: ModelConfig, vocab_size: int, train: TrainConfig) -> 
     """Returns the largest resident memory that training will reach."""
     d, size = model.d_model, train.world_size
     tokens = train.batch_size * model.context_length
-    at_once = size * train.micro_batch_size * model.context_length
+    at_once = train.parallel.data_size(size) * train.micro_batch_size * model.context_length
     tokens = min(tokens, at_once) if at_once else tokens
     is_narrow = train.precision != "float32"
     product = 2 if is_narrow else 4
@@ -90,16 +92,25 @@ def estimate_memory(model: ModelConfig, vocab_size: int, train: TrainConfig) -> 
     # the narrow copies: of the head's weight and its gradient's part, and of all other weights
     narrow = (table + 2 * n_parameters) if is_narrow else 0
     holes = _HOLES.get(train.precision, _HOLES["bfloat16"])
+    per_token = _activation_bytes(model, train, product)
     state = 12 + (4 if train.ema_decay else 0)
     kept = 2 if train.on_spike == "roll_back" else 1
-    measured = 4 if train.noise_scale_every else 0
     return MemoryEstimate(
         processes=size * _PROCESS_BYTES,
-        parameters=(4 + kept * state + measured) * n_parameters,
-        activations=int(holes * tokens * _activation_bytes(model, train, product)),
+        parameters=_parameter_bytes(train, kept) * n_parameters,
+        # recomputed blocks are all of one size, and leave no holes (measured)
+        activations=int((holes if train.recompute == "none" else 1.0) * tokens * per_token),
         head=size * (chunk + 3 * table + narrow) + int(holes * tokens * features),
         checkpoint=kept * state * n_parameters,
     )
+
+
+def _parameter_bytes(train: TrainConfig, kept: int) -> int:
+    """Bytes a parameter in all processes together; `kept` counts the copy of a roll-back."""
+    weights, gradients, moments = train.parallel.copies(train.world_size)
+    state = 4 * weights * (2 if train.ema_decay else 1) + 8 * moments
+    measured = 4 * gradients if train.noise_scale_every else 0
+    return 4 * gradients + kept * state + measured
 
 
 def _activation_bytes(model: ModelConfig, train: TrainConfig, product: int) -> int:
@@ -107,7 +118,11 @@ def _activation_bytes(model: ModelConfig, train: TrainConfig, product: int) -> i
     d, d_ff = model.d_model, model.hidden_dim
     is_written_out = product == 2 and model.context_length <= _WRITTEN_OUT
     scores = model.n_heads * model.context_length if is_written_out else 0
-    layer = 8 * d + product * (6 * d + 3 * d_ff + scores)
+    # the processes of a tensor group all hold what goes into a matrix, and the stream where
+    # they do not share its positions
+    alike = train.parallel.tensor
+    stream = 1 if train.parallel.sequence_parallel else alike
+    layer = 8 * d * stream + product * ((2 * alike + 4) * d + 3 * d_ff + scores)
     if train.data.packing != "none":
         layer += product * model.context_length
     widest = 8 * d + product * 3 * d_ff

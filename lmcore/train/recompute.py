@@ -53,9 +53,13 @@ def _again(forward: Callable[..., Tensor], contexts: Contexts, *arguments: objec
 
 
 def _products() -> list[object]:
-    """The operations whose results are kept."""
+    """The operations whose results are kept: those with weights.
+
+    Scores of attention (bmm) are not: they are large, and the kernels turn them into
+    probabilities in place, out of torch's sight, so that a kept one would be another tensor.
+    """
     aten = torch.ops.aten
-    return [aten.mm.default, aten.addmm.default, aten.bmm.default, aten._scaled_mm.default]  # noqa: SLF001  # its name
+    return [aten.mm.default, aten.addmm.default, aten._scaled_mm.default]  # noqa: SLF001  # its name
 
 
 def refuse_offload(is_on: bool, device: str) -> None:

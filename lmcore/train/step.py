@@ -223,17 +223,11 @@ class Trainer:
         if self.updates.average is None:
             return None
         self.updates.before_update()
-        self._drop_gathered()
+        self.parallel.drop_gathered()
         with self.updates.average.swapped(self.updates.n_updates):
             loss = self.evaluate()
-            self._drop_gathered()
+            self.parallel.drop_gathered()
         return loss
-
-    def _drop_gathered(self) -> None:
-        """Lets FSDP gather the root's parameters anew: without gradients it keeps the gathered ones."""
-        reshard = getattr(self.model, "reshard", None)
-        if reshard is not None:
-            reshard()
 
     def weights(self) -> dict[str, Tensor]:
         """Gathers the whole parameters by name; every process has to call."""

@@ -13,6 +13,9 @@ c of context, p stages, P parameters, and activations of A = batch x tokens x d 
     context    2 (3 c - 2) A x n_layers: keys and values forward, backward, and their gradients home
     pipeline   2 (p - 1) A, of every process of tensor that holds the whole activation
 
+With train.recompute, what a block exchanges forward is exchanged once more, but for its last sum;
+with train.micro_batch_size, fsdp gathers and sums for every microbatch.
+
 Measured against the operators that a step issues (lmcore.parallel.counting): equal to the byte for
 every form in tests/lmcore/parallel, FSDP2's padding and the scalars of loss and norm included.
 """
@@ -106,14 +109,17 @@ class _Mesh:
         self.is_fsdp = self.parallel.data == "fsdp" and self.g > 1
         self.activation = train.batch_size * model.context_length * model.d_model
         """numbers of one activation of all rows"""
-        self.product_bytes = 2 if train.precision == "bfloat16" else _FLOAT
+        self.product_bytes = _FLOAT if train.precision == "float32" else 2
+        rows = train.batch_size // self.parallel.data_size(train.world_size)
+        self.n_micro = -(-rows // train.micro_batch_size) if train.micro_batch_size else 1
 
     def gradients(self) -> int:
         gains = 2 * (self.t - 1) * self._n_partial() * self._copies() * _FLOAT
         if self.is_fsdp:
             n = self.g // self.r
             padded = _FLOAT * sum(_padded(shape, n) for _, shape in self._parts())
-            return (n - 1) * self.r * padded + 2 * (self.r - 1) * padded + gains
+            summed = (n - 1) * self.r * padded + 2 * (self.r - 1) * padded
+            return self.n_micro * summed + gains
         factor = 1 if self.parallel.data == "zero1" else 2
         return factor * (self.g - 1) * self._n_held() * _FLOAT + gains
 
@@ -127,13 +133,16 @@ class _Mesh:
             _padded(shape, n) * (2 if name.startswith("blocks.") else 1)
             for name, shape in self._parts()
         )
-        return (n - 1) * self.r * gathered * _FLOAT
+        return self.n_micro * (n - 1) * self.r * gathered * _FLOAT
 
     def tensor(self) -> int:
         if self.t == 1:
             return 0
         each = 2 * (self.t - 1) * self.activation
-        layers = each * self.model.n_layers * 4 * self.product_bytes
+        sums = 4.0
+        if self.train.recompute != "none":  # not the last sum: nothing needs it again
+            sums += 1.5 if self.parallel.sequence_parallel else 1.0
+        layers = int(each * self.model.n_layers * sums) * self.product_bytes
         ends = each * (_FLOAT + self.product_bytes)
         tokens = self.train.batch_size * self.model.context_length
         return layers + ends + (self.t - 1) * self.t * 3 * tokens * _FLOAT
@@ -141,7 +150,7 @@ class _Mesh:
     def context(self) -> int:
         if self.c == 1:
             return 0
-        rounds = 3 * self.c - 2
+        rounds = 3 * self.c - 2 + (0 if self.train.recompute == "none" else self.c - 1)
         return 2 * rounds * self.activation * self.model.n_layers * self.product_bytes
 
     def pipeline(self) -> int:

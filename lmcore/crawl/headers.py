@@ -90,7 +90,8 @@ def parse_warc_headers(head: str) -> WarcFields | None:
     parts = head.replace("\r\n", _MARK).split(": ")
     names = tuple(parts[1::2])
     pick = _PICKS.get(names) or _learn_order(names)
-    if pick is None or len(parts) != 2 * head.count("\n") + 1 or "\0" in head:
+    is_plain = head.isascii() and "\0" not in head and len(parts) == 2 * head.count("\n") + 1
+    if pick is None or not is_plain:
         return None
     parts.append("")
     return pick(parts)

@@ -33,6 +33,8 @@ _GZIP = zlib.MAX_WBITS | 16
 _WINDOW_BYTES = 1 << 20
 _WHOLE_BYTES = 1 << 24
 _FLAGS, _HEADER_CHECKSUM = 3, 2
+_WINDOWS: list[NDArray[np.uint8]] = []
+_MAX_WINDOWS = 2
 _LEAST_BYTES = 18
 """Header and trailer of a gzip member."""
 
@@ -131,13 +133,16 @@ Inflater = Gzip | Lz4 | Zstd
 class WholeMembers:
     """The small, undamaged gzip members of a file, each inflated at once.
 
-    One window is filled again and again: memory that is new to the process costs more to touch than
-    to fill.
+    One window is filled again and again, and handed from file to file: memory that is new to the
+    process costs more to touch than to fill.
     """
 
     def __init__(self, file: BufferedIOBase) -> None:
         self._file = file
-        self._bytes = np.empty(_WINDOW_BYTES, np.uint8)
+        try:
+            self._bytes = _WINDOWS.pop()
+        except IndexError:
+            self._bytes = np.empty(_WINDOW_BYTES, np.uint8)
         self._view = memoryview(self._bytes.data)
         self._start = self._n_bytes = 0
         self._borders: list[int] = []
@@ -171,9 +176,14 @@ class WholeMembers:
                     data, end = found
                 at = end
                 yield data, start + end
-            if at == begin:
+            if at == begin or at == self._n_bytes < _WINDOW_BYTES:
                 return
             position = start + at
+
+    def close(self) -> None:
+        """Leaves the window to the next file."""
+        if len(_WINDOWS) < _MAX_WINDOWS:
+            _WINDOWS.append(self._bytes)
 
     def _inflate_to_its_end(self, at: int) -> tuple[bytearray, int] | None:
         """A member by zlib, which knows its end: its data may hold what looks like a border."""

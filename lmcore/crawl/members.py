@@ -141,16 +141,20 @@ class _Archive:
 
     def spans(self, start: int) -> Iterator[Span]:
         self._position = start
-        while self._position < self._size:
-            if self._whole is not None and self._waiting is None:
-                yield from self._whole_spans(self._whole)
-                if self._position >= self._size:
+        try:
+            while self._position < self._size:
+                if self._whole is not None and self._waiting is None:
+                    yield from self._whole_spans(self._whole)
+                    if self._position >= self._size:
+                        return
+                following = self._next_span()
+                if following is None:
                     return
-            following = self._next_span()
-            if following is None:
-                return
-            yield following
-            following.drain()
+                yield following
+                following.drain()
+        finally:
+            if self._whole is not None:
+                self._whole.close()
 
     def _whole_spans(self, whole: WholeMembers) -> Iterator[Span]:
         """Members inflated at once, up to one that cannot be or one that others were joined to."""

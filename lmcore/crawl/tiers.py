@@ -4,7 +4,10 @@
 what kind of page it is (page_type.py): forums and listings are read by blocks.py, all else by
 trafilatura, whose text yields to the whole region where it is much shorter and the page does not
 call itself an article. `union` is precise with the lines that only fast found put where they stood.
-Word-F1 on the 1,043 shared pages with gold text: fast .816, precise .865, trafilatura default .846.
+Each reader takes some pages' whole content for navigation and finds a line or nothing: then fast
+reads the whole region, and precise asks fast. Cost, for pages of 190 kB: 3 ms by fast, 34 by precise.
+Word-F1 on the 1,043 shared pages with gold text: fast .839, precise .869; trafilatura's default
+.846, its fast .815.
 """
 
 import re
@@ -24,7 +27,7 @@ _SHORT_SHARES = {ARTICLE: 0.8, PRODUCT: 0.2}
 """Trafilatura's text is too short below this share of the region's words; around a product stand
 reviews, offers and look-alikes, which the region keeps."""
 _FEW_CHARS, _FEW_SHARE = 600, 0.2
-"""Fewer characters, and less of the region: resiliparse took the page's content for navigation."""
+"""Fewer characters, and less of what another reader finds: content was taken for navigation."""
 _WORD = re.compile(r"\w+")
 _FORUM_MARKS = ("DiscussionForumPosting", "QAPage", "schema.org/Comment")
 
@@ -60,11 +63,20 @@ def extract_fast(html: str) -> str:
 
     has_posts = any(mark in html for mark in _FORUM_MARKS)
     text: str = extract_plain_text(html, main_content=True, comments=has_posts)
+    return _if_too_little(text, lambda: _read_region(html))
+
+
+def _read_region(html: str) -> str:
+    tree = parse(html)
+    return "" if tree is None else join(read_blocks(find_root(tree)))
+
+
+def _if_too_little(text: str, read_otherwise: Callable[[], str]) -> str:
+    """The text; or what another reader finds, where that shows that the text is next to nothing."""
     if len(text) >= _FEW_CHARS:
         return text
-    tree = parse(html)
-    region = "" if tree is None else join(read_blocks(find_root(tree)))
-    return region if len(text) < _FEW_SHARE * len(region) else text
+    other = read_otherwise()
+    return other if len(text) < _FEW_SHARE * len(other) else text
 
 
 def _count_words(text: str) -> int:
@@ -72,7 +84,11 @@ def _count_words(text: str) -> int:
 
 
 def extract_precise(html: str, region: Region | None) -> str:
-    """The main text by what suits the type of the page."""
+    """The main text by what suits the type of the page; by the fast tier where that finds nothing."""
+    return _if_too_little(_extract_by_type(html, region), lambda: extract_fast(html))
+
+
+def _extract_by_type(html: str, region: Region | None) -> str:
     if region is None:
         return _trafilatura(html)
     if region.page_type in (FORUM, LISTING):

@@ -25,6 +25,7 @@ TRUNCATED, MALFORMED, OVERSIZE = "truncated", "malformed", "oversize"
 _MAX_HEADER_BYTES = 1 << 15
 _MAX_LINE_BYTES = 1 << 14
 _KEPT_BYTES = 1 << 16
+_COPIED_BYTES = 1 << 12
 _WINDOW_BYTES = 1 << 20
 _VERSIONS = frozenset(("WARC/0.17", "WARC/0.18", "WARC/1.0", "WARC/1.1"))
 _FIRST_LINE = re.compile(rb"\n")
@@ -247,18 +248,14 @@ class _SpanReader:
         if is_header:
             version = block.split(b" ", 1)[0].strip()
             self.n_arc_fields = 10 if version == b"2" else 5
-        mime = fields[3].decode("latin-1")
-        is_http = block.startswith(b"HTTP/")
+        mime, is_http = fields[3].decode("latin-1"), block.startswith(b"HTTP/")
         date = _ARC_DATE.match(fields[2].decode("latin-1"))
-        return RawRecord(
-            offset=-1,
-            length=-1,
+        return replace(
+            _LOST,
             record_type="warcinfo" if is_header else "response",
-            record_id="",
             url=from_bytes(fields[0]),
             date="{}-{}-{}T{}:{}:{}Z".format(*date.groups()) if date else "",
             content_type="application/http; msgtype=response" if is_http else mime,
-            digest="",
             block=block,
             problem=problem,
         )
@@ -326,13 +323,10 @@ def _find_swallowed(window: bytes) -> tuple[int, int] | None:
 def _read_whole(span: Span, data: bytearray, max_record_bytes: int) -> RawRecord | None:
     """The record of a member that holds one well-formed WARC record and nothing else.
 
-    The block is the member's own memory, its header cut off in front.
+    A large block is the member's own memory, its header cut off in front.
     """
     at = data.find(b"\r\n\r\n", 0, _MAX_HEADER_BYTES)
-    try:
-        fields = parse_warc_headers(data[:at].decode("ascii")) if at >= 0 else None
-    except UnicodeDecodeError:
-        return None
+    fields = parse_warc_headers(data[:at].decode("latin-1")) if at >= 0 else None
     if fields is None:
         return None
     version, length, record_type, record_id, url, date, content_type, digest = fields
@@ -343,8 +337,10 @@ def _read_whole(span: Span, data: bytearray, max_record_bytes: int) -> RawRecord
     end = begin + n_bytes
     if n_bytes > max_record_bytes or end > len(data) or data[end:].strip(b"\r\n"):
         return None
-    del data[end:]
-    del data[:begin]
+    if n_bytes < _COPIED_BYTES:
+        data = data[begin:end]
+    else:
+        del data[end:], data[:begin]
     url = url.strip()
     return RawRecord(
         span.start,
@@ -360,21 +356,18 @@ def _read_whole(span: Span, data: bytearray, max_record_bytes: int) -> RawRecord
     )
 
 
-def _from_fields(
-    fields: dict[bytes, bytes], block: bytes, problem: str, offset: int = -1, length: int = -1
-) -> RawRecord:
-    """A record by the fields of its header."""
-    return RawRecord(
-        offset,
-        length,
-        _text(fields, b"warc-type").lower() or "unknown",
-        _text(fields, b"warc-record-id").strip("<>"),
-        _url(fields.get(b"warc-target-uri", b"")),
-        _text(fields, b"warc-date"),
-        _text(fields, b"content-type"),
-        _text(fields, b"warc-payload-digest"),
-        block,
-        problem,
+def _from_fields(fields: dict[bytes, bytes], block: bytes, problem: str) -> RawRecord:
+    """A record by the fields of its header; its place is not known yet."""
+    return replace(
+        _LOST,
+        record_type=_text(fields, b"warc-type").lower() or "unknown",
+        record_id=_text(fields, b"warc-record-id").strip("<>"),
+        url=_url(fields.get(b"warc-target-uri", b"")),
+        date=_text(fields, b"warc-date"),
+        content_type=_text(fields, b"content-type"),
+        digest=_text(fields, b"warc-payload-digest"),
+        block=block,
+        problem=problem,
     )
 
 

@@ -6,9 +6,9 @@ from lmcore.crawl.blocks import find_root, parse, read_blocks
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.formulas import write_formulas
 from lmcore.crawl.html import extract_page
-from lmcore.crawl.page_type import classify
+from lmcore.crawl.page_type import Region, classify
 from lmcore.crawl.tags import Tags
-from lmcore.crawl.tiers import extract_fast, extract_text, merge_lines
+from lmcore.crawl.tiers import extract_fast, extract_precise, extract_text, merge_lines
 
 PROSE = "The keeper of the lighthouse wrote down every ship that passed in the long evening, and read the names aloud to the gulls before the lamp was lit again. "
 
@@ -146,3 +146,10 @@ def test_extract_fast_page_taken_for_navigation_is_read_whole():
 def test_extract_fast_short_page_is_short():
     page = "<html><body><nav><a href=x>Home</a></nav><p>All that there is to say.</p></body></html>"
     assert extract_fast(page).strip() == "All that there is to say."
+
+
+def test_extract_precise_article_that_trafilatura_does_not_find_is_fast_tiers():
+    prose = "<p>" + "A sentence of the page that nobody may lose. " * 30 + "</p>"
+    page = f"<html><body><div class='comments footer' role='list'>{prose}</div></body></html>"
+    found = extract_precise(page, Region("article", [], [], says_article=True))
+    assert "nobody may lose" in found

@@ -125,7 +125,7 @@ def test_write_that_fails_at_any_byte_is_raised_and_leaves_the_one_before(saver,
 
 
 def test_failed_write_stops_the_run_at_a_later_step(make_spec):
-    spec = make_spec(steps=30, checkpoint_every=2, model=ModelConfig(
+    spec = make_spec(steps=12, checkpoint_every=2, model=ModelConfig(
         d_model=64, n_layers=2, n_heads=2, context_length=16))  # fmt: skip
     calls = iter(range(10**6))
     limit = files_up_to(1 << 18)
@@ -142,9 +142,9 @@ def test_failed_write_stops_the_run_at_a_later_step(make_spec):
         limit.__exit__(None, None, None)
     last = newest(spec.out_dir)
     assert last is not None
-    assert verify(last)["step"] == steps_of(spec.out_dir)[-1] < 30
+    assert verify(last)["step"] == steps_of(spec.out_dir)[-1] < 12
     assert not (spec.out_dir / "final").exists()
-    rest = dataclasses.replace(spec.train, checkpoint_every=30)
+    rest = dataclasses.replace(spec.train, checkpoint_every=12)
     assert run(dataclasses.replace(spec, train=rest, resume_dir=last))
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Complex64, Float, Int64
 from torch import Tensor, nn
 
+from lmcore.errors import ConfigError
 from lmcore.model.loss import linear_cross_entropy
 from lmcore.model.transformer import Block, Transformer
 from lmcore.optim.sharded import share
@@ -54,6 +55,8 @@ class Stage(nn.Module):
         self.mesh = mesh
         self.within = TensorParallel(mesh.tensor, mesh.config.sequence_parallel)
         self.is_whole = mesh.tensor.size == mesh.context.size == mesh.pipeline.size == 1
+        if not self.is_whole:
+            refuse_other_layers(model)
         if mesh.tensor.size > 1:
             cut_model(model, self.within)
         if mesh.context.size > 1:
@@ -161,6 +164,21 @@ class Stage(nn.Module):
         if not mesh.is_last_stage:
             model.add_module("norm", nn.Identity())
             model.head = None
+
+
+def refuse_other_layers(model: Transformer) -> None:
+    """Refuses to cut a model whose layers are of another kind than the default's.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for layer, block in enumerate(model.blocks):
+        if type(block) is not Block:
+            raise ConfigError(
+                f"found layer {layer} of kind {type(block).__name__} on a mesh with tensor, context "
+                "or pipeline above 1; expected the default's (RMSNorm, RoPE, SwiGLU, no biases); "
+                "share rows alone: set these to 1"
+            )
 
 
 def _attend_round(Q: Tensor, K: Tensor, V: Tensor, mask: Tensor | None, *, mesh: Mesh) -> Tensor:

@@ -23,6 +23,7 @@ every form in tests/lmcore/parallel, FSDP2's padding and the scalars of loss and
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from lmcore.errors import ConfigError
 from lmcore.model.config import ModelConfig
 from lmcore.train.config import TrainConfig
 
@@ -73,7 +74,11 @@ def predicted_bytes(model: ModelConfig, vocab_size: int, train: TrainConfig) -> 
 
 
 def parameter_shapes(model: ModelConfig, vocab_size: int) -> dict[str, Shape]:
-    """Shape of every parameter of a model by its name."""
+    """Shape of every parameter of a model by its name.
+
+    Raises:
+        ConfigError: the model has other layers than the default's.
+    """
     d, d_ff = model.d_model, model.hidden_dim
     shapes: dict[str, Shape] = {"embedding.weight": (vocab_size, d), "norm.weight": (d,)}
     for layer in range(model.n_layers):
@@ -90,6 +95,12 @@ def parameter_shapes(model: ModelConfig, vocab_size: int) -> dict[str, Shape]:
         shapes |= {f"blocks.{layer}.{name}.weight": shape for name, shape in block.items()}
     if not model.tied_embeddings:
         shapes["head.weight"] = (vocab_size, d)
+    if sum(map(_numel, shapes.values())) != model.n_parameters(vocab_size):
+        raise ConfigError(
+            f"found a model of {model.n_parameters(vocab_size):,d} parameters; expected the "
+            f"{sum(map(_numel, shapes.values())):,d} of the default's layers (RMSNorm, RoPE, SwiGLU, "
+            "no biases), the only ones whose traffic is known; count it with CountBytes"
+        )
     return shapes
 
 

@@ -25,9 +25,11 @@ class World:
         return self.rank == 0
 
     def sum(self, value: Tensor) -> Tensor:
-        """Adds a tensor over all processes, in place."""
+        """Adds a tensor over all processes, in place where this process computes."""
         if self.size > 1:
-            dist.all_reduce(value)
+            there = value.to(self.device)
+            dist.all_reduce(there)
+            return there.to(value.device)
         return value
 
     def any(self, flag: bool) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from flows import recipe as recipes
 from lmcore.errors import ConfigError
+from lmcore.parallel.config import ParallelConfig
 from lmcore.tokens.data_config import DataConfig
 from tasks.stages import PARTS, STAGES
 
@@ -35,6 +36,19 @@ def test_override_replaces_one_key():
 )
 def test_override_takes_paths_globs_and_lists(override, expected):
     assert recipes.load("smoke", [override]).corpus.warcs == expected
+
+
+def test_override_sets_the_mesh_of_a_run():
+    overrides = [
+        "pretrain.world_size=4",
+        "pretrain.parallel.tensor=2",
+        "pretrain.parallel.data=zero1",
+    ]
+    recipe = recipes.load("smoke", overrides)
+    assert recipe.pretrain.parallel == ParallelConfig(tensor=2, data="zero1")
+    assert recipes.from_sections(recipe.sections()) == recipe
+    with pytest.raises(ConfigError, match="expected a divisor"):
+        recipes.load("smoke", ["pretrain.world_size=3", "pretrain.parallel.tensor=2"])
 
 
 def test_override_reaches_a_section_within_a_section():

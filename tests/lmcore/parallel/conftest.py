@@ -23,12 +23,12 @@ VOCAB_SIZE = 281
 """odd: no number of processes divides it"""
 MODEL = {"d_model": 32, "n_layers": 4, "n_heads": 4, "context_length": 32}
 TRAIN = {
-    "steps": 4,
+    "steps": 3,
     "batch_size": 8,
     "warmup_steps": 1,
     "eval_every": 3,
     "eval_batches": 2,
-    "checkpoint_every": 2,
+    "checkpoint_every": 3,
     "threads": 1,
 }
 HERE = Path(__file__).parent

@@ -2,10 +2,14 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from lmcore.errors import ConfigError
 from lmcore.model.config import ModelConfig
+from lmcore.model.transformer import Block, Transformer
 from lmcore.parallel.config import ParallelConfig
+from lmcore.parallel.stage import refuse_other_layers
+from lmcore.tokens.data_config import DataConfig
 from lmcore.train.config import TrainConfig
 from lmcore.train.spec import TrainSpec
 
@@ -91,6 +95,62 @@ def test_spec_written_and_read_keeps_the_mesh(tmp_path):
     )
     spec.write(tmp_path / "spec.json")
     assert TrainSpec.read(tmp_path / "spec.json") == spec
+
+
+def test_model_of_other_layers_is_not_cut():
+    class OtherBlock(Block):
+        pass
+
+    model = Transformer(MODEL, 280)
+    refuse_other_layers(model)
+    model.blocks[1] = OtherBlock(MODEL, 1, generator=torch.Generator())
+    with pytest.raises(ConfigError, match="layer 1 of kind OtherBlock"):
+        refuse_other_layers(model)
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"noise_scale_every": 5, "micro_batch_size": 1}, "noise_scale_every"),
+        ({"precision": "float8_emulated"}, "float8"),
+    ],
+)
+def test_config_what_a_cut_model_cannot_do_is_refused(fields, word):
+    with pytest.raises(ConfigError, match=word):
+        TrainConfig(world_size=2, parallel=ParallelConfig(tensor=2), **fields)
+
+
+def test_config_packed_documents_on_the_ring_are_refused():
+    with pytest.raises(ConfigError, match="packing"):
+        TrainConfig(
+            world_size=2,
+            parallel=ParallelConfig(context=2),
+            data=DataConfig(packing="whole"),
+        )
+
+
+def test_config_microbatches_of_a_pipeline_are_said_once():
+    with pytest.raises(ConfigError, match="microbatches"):
+        TrainConfig(
+            world_size=2,
+            micro_batch_size=2,
+            parallel=ParallelConfig(pipeline=2, data="ddp"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "copies"),
+    [
+        ({}, (1, 1, 1)),
+        ({"replicate": 2}, (2, 2, 2)),
+        ({"data": "ddp"}, (4, 8, 4)),
+        ({"data": "zero1"}, (4, 8, 1)),
+        ({"data": "zero1", "tensor": 2}, (2, 4, 1)),
+        ({"data": "ddp", "tensor": 4}, (1, 1, 1)),
+    ],
+)
+def test_config_says_how_often_weights_gradients_and_moments_are_held(fields, copies):
+    assert ParallelConfig(**fields).copies(4) == copies
 
 
 def test_config_and_traffic_import_no_torch():

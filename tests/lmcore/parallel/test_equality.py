@@ -10,7 +10,7 @@ from lmcore.train.loop import run
 from lmcore.train.metrics import read_metrics
 from lmcore.train.traffic import predicted_bytes
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 UNTIED = {"tied_embeddings": False}
 GAINS = {"qk_norm": True}
@@ -116,7 +116,8 @@ def test_every_form_equals_one_process_and_sends_what_is_predicted(
 
 def test_checkpoint_of_any_form_goes_on_in_any_other(make_spec, start_processes, tmp_path):
     """Of one process in four, of those in two, of those in one: each a step on."""
-    train = {"optimizer": "muon", "checkpoint_every": 1, "eval_every": 4, "ema_decay": 0.9}
+    train = {"optimizer": "muon", "steps": 4, "checkpoint_every": 1, "eval_every": 4}
+    train |= {"ema_decay": 0.9}
     one = make_spec("one", train=train)
     run(one)
     four = {

@@ -64,7 +64,7 @@ def hang(job):
 
 
 def lose(job):
-    rows = [{"doc_id": str(i), "outcome": "kept"} for i in range(2)]
+    rows = [{"doc_id": str(i), "outcome": "kept", "perplexity_bucket": None} for i in range(2)]
     job.write("decisions", "decisions.parquet", rows)
     job.account("decisions", 3)
 

@@ -11,7 +11,7 @@ first of them seals it; where one could not, all raise, and what was written is 
 
 Cost: a copy of the state in memory (12 bytes a parameter under AdamW, over all processes together),
 kept for the next checkpoint: a copy into memory that is there runs at 18 GB/s, into new at 0.4. At 31
-million parameters and steps of 1,024 tokens training is held for 0.06% of a step
+million parameters and steps of 1,024 tokens training is held for 0.03% of a step
 (tests/benchmarks/bench_checkpoint.py).
 """
 

@@ -157,15 +157,16 @@ def _work(folder: Path, threads: int) -> Found:
     slower = statistics.median(
         a / b - 1 for a, b in zip(found["with"], found["plain"], strict=True)
     )
+    step_seconds = median["plain_cpu"] / threads
     return {
         "step_seconds": median["plain"],
         "held_seconds": median["held"],
         "cpu_seconds": median["plain_cpu"],
-        "stall": median["held"] / (median["plain_cpu"] / threads),
+        "stall": median["held"] / step_seconds,
         "slowdown": slower,
         "cpu": median["with_cpu"] / median["plain_cpu"] - 1,
-        "at_once": statistics.median(at_once) / median["plain"],
-        "peer": statistics.median(peer) / median["plain"],
+        "at_once": statistics.median(at_once) / step_seconds,
+        "peer": statistics.median(peer) / step_seconds,
         "save": n_bytes / 1e6 / statistics.median(at_once),
         "load": n_bytes / 1e6 / statistics.median(resumed),
         "plain_load": n_bytes / 1e6 / statistics.median(plain),

@@ -8,7 +8,7 @@ whose SHA-1 is even; both halves are in the last line.
 
 Each contender's accuracy is that of the texts of a timed run, so speed and accuracy are of one run.
 The two fast contenders take turns, 3 runs each and one thrown away; the others run once. In all some
-230 s of CPU time.
+210 s of CPU time.
 """
 
 import hashlib

@@ -64,6 +64,15 @@ def test_adamw_ten_updates_equal_torch():
         torch.testing.assert_close(a, b)
 
 
+def test_adamw_gradient_that_lies_transposed_is_read_by_its_places():
+    plain, transposed = (nn.Parameter(torch.zeros(5, 3)) for _ in range(2))
+    plain.grad = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    transposed.grad = plain.grad.T.contiguous().T
+    for parameter in (plain, transposed):
+        AdamW([parameter], **SETTINGS).step()
+    assert torch.equal(plain, transposed)
+
+
 def test_adamw_parameter_without_gradient_stays():
     parameters = parameters_with_gradients()
     parameters[1].grad = None

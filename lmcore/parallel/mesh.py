@@ -16,6 +16,10 @@ from torch import Tensor
 
 from lmcore.parallel.config import ParallelConfig
 
+# named so from torch 2.13 on, where the old names warn
+_all_gather: Any = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
+_reduce_scatter: Any = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
+
 AXES: Final = ("pipeline", "replicate", "shard", "context", "tensor")
 
 
@@ -47,7 +51,7 @@ class Group:
             return tensor[None]
         tensor = tensor.contiguous()
         flat = tensor.new_empty(self.size * tensor.numel())
-        dist.all_gather_into_tensor(flat, tensor.flatten(), group=self.handle)
+        _all_gather(flat, tensor.flatten(), group=self.handle)
         return flat.view(self.size, *tensor.shape)
 
     def sum_and_scatter(self, stacked: Tensor) -> Tensor:
@@ -55,7 +59,7 @@ class Group:
         if self.size == 1:
             return stacked[0]
         mine = torch.empty_like(stacked[0], memory_format=torch.contiguous_format)
-        dist.reduce_scatter_tensor(mine.view(-1), stacked.contiguous().view(-1), group=self.handle)
+        _reduce_scatter(mine.view(-1), stacked.contiguous().view(-1), group=self.handle)
         return mine
 
     def copy_from(self, tensor: Tensor, source: int) -> Tensor:

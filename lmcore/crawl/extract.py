@@ -17,9 +17,10 @@ from typing import Any  # the fields of a page have several types
 from lmcore.crawl import http
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.metadata import read_header_opt_outs
+from lmcore.crawl.raw_record import MALFORMED, OVERSIZE, TRUNCATED, RawRecord
 from lmcore.crawl.record import PAGE, Page, Record, hash_id
 from lmcore.crawl.url import is_robots_txt
-from lmcore.crawl.warc import MALFORMED, OVERSIZE, TRUNCATED, RawRecord, read_records
+from lmcore.crawl.warc import read_records
 from lmcore.crawl.worker import Worker
 from lmcore.errors import TransientError
 

@@ -1,7 +1,7 @@
 """Records of WARC 0.17-1.1 and ARC 1-2 files, whatever has happened to the file.
 
 Every byte of a file ends in a record or in a counted loss. Nearly every member of a `.warc.gz` holds
-one well-formed record: `_read_whole` takes it as it is, at about 10 µs beside inflation. All else
+one well-formed record: `read_whole` takes it as it is, at about 10 µs beside inflation. All else
 goes through `_SpanReader`, which costs several times as much. (FastWARC ends silently in a
 truncated member, raises at the first damaged one and does not read ARC.)
 
@@ -13,21 +13,26 @@ After either the next line that begins a record is looked for.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BufferedIOBase
 
-from lmcore.crawl.headers import parse_headers, parse_plain_headers, parse_warc_headers
+from lmcore.crawl.headers import parse_headers, parse_plain_headers
 from lmcore.crawl.members import ARC_LINE, RECORD_START, WARC_LINE, Span, read_spans
+from lmcore.crawl.raw_record import (
+    LOST,
+    MALFORMED,
+    OVERSIZE,
+    TRUNCATED,
+    RawRecord,
+    arc_record,
+    split_arc_line,
+)
 from lmcore.crawl.url import from_bytes
+from lmcore.crawl.whole import MAX_HEADER_BYTES, read_whole
 
-TRUNCATED, MALFORMED, OVERSIZE = "truncated", "malformed", "oversize"
-
-_MAX_HEADER_BYTES = 1 << 15
 _MAX_LINE_BYTES = 1 << 14
 _KEPT_BYTES = 1 << 16
-_COPIED_BYTES = 1 << 12
 _WINDOW_BYTES = 1 << 20
-_VERSIONS = frozenset(("WARC/0.17", "WARC/0.18", "WARC/1.0", "WARC/1.1"))
 _FIRST_LINE = re.compile(rb"\n")
 _WARC_FIELD = re.compile(rb"(?:^|\n)WARC-(?:Type|Record-ID)[ \t]*:", re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -42,33 +47,6 @@ _SWALLOWED = re.compile(
     rb"\r?\n(?=" + WARC_LINE + rb"[A-Za-z-]+[ \t]*:|" + ARC_LINE + rb"(?:HTTP/|\d{14}\n))"
 )
 """A record inside the block of another whose length is wrong: a first line and its successor."""
-_ARC_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$")
-
-
-@dataclass(slots=True)
-class RawRecord:
-    """One record as it stands in the file.
-
-    `problem` is "" or one of TRUNCATED, MALFORMED, OVERSIZE (then `block` is its beginning only).
-    `record_type` is "" for lost bytes in which no record was found.
-    """
-
-    offset: int
-    length: int
-    record_type: str
-    record_id: str
-    url: str
-    date: str
-    content_type: str
-    digest: str
-    block: bytes | bytearray
-    problem: str
-
-
-_LOST = RawRecord(
-    offset=-1, length=-1, record_type="", record_id="", url="", date="",
-    content_type="", digest="", block=b"", problem=MALFORMED,
-)  # fmt: skip
 
 
 class _Buffer:
@@ -188,7 +166,7 @@ class _SpanReader:
             yield last
         if span.damaged and (last is None or not last.problem):
             length = whole_length if last is None else -1
-            yield replace(_LOST, offset=span.start, length=length)
+            yield replace(LOST, offset=span.start, length=length)
 
     def _read_one(self) -> RawRecord | None:
         head = self._peek_head(_FIRST_LINE)
@@ -196,16 +174,16 @@ class _SpanReader:
             return None
         start = RECORD_START.match(head)
         if start is None:
-            return self._read_lost(self._buffer.peek(_MAX_HEADER_BYTES))
+            return self._read_lost(self._buffer.peek(MAX_HEADER_BYTES))
         return self._read_warc() if head.startswith(b"WARC/") else self._read_arc(start[0])
 
     def _peek_head(self, end: re.Pattern[bytes]) -> bytes:
         """The bytes at the front, up to `end` or the largest header at least."""
-        head = self._buffer.peek(_MAX_HEADER_BYTES)
-        while head and len(head) < _MAX_HEADER_BYTES and not end.search(head):
+        head = self._buffer.peek(MAX_HEADER_BYTES)
+        while head and len(head) < MAX_HEADER_BYTES and not end.search(head):
             if not self._buffer.join():
                 break
-            head = self._buffer.peek(_MAX_HEADER_BYTES)
+            head = self._buffer.peek(MAX_HEADER_BYTES)
         return head
 
     def _read_lost(self, head: bytes) -> RawRecord:
@@ -215,7 +193,7 @@ class _SpanReader:
         if blank and _WARC_FIELD.search(head, 0, blank.start()):
             fields = parse_headers(head[: blank.start()])
         self._buffer.skip_to_record()
-        return replace(_LOST) if fields is None else _from_fields(fields, b"", MALFORMED)
+        return replace(LOST) if fields is None else _from_fields(fields, b"", MALFORMED)
 
     def _read_warc(self) -> RawRecord:
         head = self._peek_head(_BLANK_LINE)
@@ -238,27 +216,13 @@ class _SpanReader:
         return _from_fields(fields, block, problem)
 
     def _read_arc(self, line: bytes) -> RawRecord:
-        """ARC 1 has five fields a line, ARC 2 ten; a URL may hold blanks, so count from the end."""
         self._buffer.skip(len(line))
-        fields = line.rstrip(b"\r\n").rsplit(b" ", self.n_arc_fields - 1)
-        if len(fields) < self.n_arc_fields or not fields[1].strip():
-            fields = line.rstrip(b"\r\n").rsplit(b" ", 4)
-        is_header = line.startswith(b"filedesc:")
-        block, problem = self._read_block(fields[-1])
-        if is_header:
+        fields = split_arc_line(line, self.n_arc_fields)
+        block, problem = self._read_block(bytes(fields[-1]))
+        if line.startswith(b"filedesc:"):
             version = block.split(b" ", 1)[0].strip()
             self.n_arc_fields = 10 if version == b"2" else 5
-        mime, is_http = fields[3].decode("latin-1"), block.startswith(b"HTTP/")
-        date = _ARC_DATE.match(fields[2].decode("latin-1"))
-        return replace(
-            _LOST,
-            record_type="warcinfo" if is_header else "response",
-            url=from_bytes(fields[0]),
-            date="{}-{}-{}T{}:{}:{}Z".format(*date.groups()) if date else "",
-            content_type="application/http; msgtype=response" if is_http else mime,
-            block=block,
-            problem=problem,
-        )
+        return arc_record(fields, block, problem)
 
     def _read_block(self, length_field: bytes) -> tuple[bytes, str]:
         """A block and what is wrong with it."""
@@ -320,46 +284,10 @@ def _find_swallowed(window: bytes) -> tuple[int, int] | None:
     return swallowed.span() if swallowed else None
 
 
-def _read_whole(span: Span, data: bytearray, max_record_bytes: int) -> RawRecord | None:
-    """The record of a member that holds one well-formed WARC record and nothing else.
-
-    A large block is the member's own memory, its header cut off in front.
-    """
-    at = data.find(b"\r\n\r\n", 0, _MAX_HEADER_BYTES)
-    fields = parse_warc_headers(data[:at].decode("latin-1")) if at >= 0 else None
-    if fields is None:
-        return None
-    version, length, record_type, record_id, url, date, content_type, digest = fields
-    length = length.strip()
-    if version not in _VERSIONS or not length.isdigit():
-        return None
-    begin, n_bytes = at + 4, int(length)
-    end = begin + n_bytes
-    if n_bytes > max_record_bytes or end > len(data) or data[end:].strip(b"\r\n"):
-        return None
-    if n_bytes < _COPIED_BYTES:
-        data = data[begin:end]
-    else:
-        del data[end:], data[:begin]
-    url = url.strip()
-    return RawRecord(
-        span.start,
-        span.end - span.start,
-        record_type.strip().lower() or "unknown",
-        record_id.strip().strip("<>"),
-        from_bytes(url.encode()) if url[:1] == "<" else url,
-        date.strip(),
-        content_type.strip(),
-        digest.strip(),
-        data,
-        "",
-    )
-
-
 def _from_fields(fields: dict[bytes, bytes], block: bytes, problem: str) -> RawRecord:
     """A record by the fields of its header; its place is not known yet."""
     return replace(
-        _LOST,
+        LOST,
         record_type=_text(fields, b"warc-type").lower() or "unknown",
         record_id=_text(fields, b"warc-record-id").strip("<>"),
         url=_url(fields.get(b"warc-target-uri", b"")),
@@ -391,7 +319,7 @@ def read_records(
     n_arc_fields = 5
     for span in read_spans(file, at_once=at_once):
         if span.whole is not None:
-            record = _read_whole(span, span.whole, max_record_bytes)
+            record = read_whole(span, span.whole, max_record_bytes, n_arc_fields)
             if record is not None:
                 yield record
                 continue

@@ -51,7 +51,8 @@ class Reader:
 def _our_reader() -> Reader:
     from lmcore.crawl.headers import split_headers
     from lmcore.crawl.http import Response, parse_response
-    from lmcore.crawl.warc import RawRecord, read_records
+    from lmcore.crawl.raw_record import RawRecord
+    from lmcore.crawl.warc import read_records
 
     def split(record: RawRecord) -> tuple[object, Payload, str]:
         """HTTP head, payload and problem of a block that should be HTTP."""

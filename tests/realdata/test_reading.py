@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from fastwarc.warc import ArchiveIterator
 
+from lmcore.crawl.raw_record import MALFORMED, TRUNCATED
 from lmcore.crawl.recount import count_records
-from lmcore.crawl.warc import MALFORMED, TRUNCATED, read_records
+from lmcore.crawl.warc import read_records
 
 ROOT = Path(__file__).parents[2]
 PAGES = Path(os.environ.get("C2M_SHARED_DATA", ROOT.parent / "shared" / "data")) / "webpages"

@@ -10,14 +10,9 @@ import zstandard
 from fastwarc.warc import ArchiveIterator
 
 from lmcore.crawl.inflate import GZIP_MAGIC, find_magic
+from lmcore.crawl.raw_record import MALFORMED, OVERSIZE, TRUNCATED, RawRecord
 from lmcore.crawl.sniff import describe_start, has_record, starts_with_record
-from lmcore.crawl.warc import (
-    MALFORMED,
-    OVERSIZE,
-    TRUNCATED,
-    RawRecord,
-    read_records,
-)
+from lmcore.crawl.warc import read_records
 
 CAP = 1 << 20
 PACKINGS = [

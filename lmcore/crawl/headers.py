@@ -1,8 +1,10 @@
 """Header fields of WARC records and HTTP messages.
 
-Nearly every block of headers is lines that end in CR LF, each a name, a colon and a value: two
-splits read it. Anything else (bare line feeds, folded lines, lines without a colon, encodings named
-twice) is parsed with care by FastWARC. Cost, one core: 2 µs a block, with care 16 µs.
+Nearly every block of headers is lines that end in CR LF, each a name, a colon, a blank and a value:
+one split finds all of them, and names are few, so their lower case is kept. Where a line lacks its
+blank or has two, it is split line by line. Anything else (bare line feeds, folded lines, lines
+without a colon, encodings named twice) is parsed with care by FastWARC. Cost, one core: 2 µs a
+block, line by line 4 µs, with care 16 µs.
 """
 
 import io
@@ -34,9 +36,32 @@ _COLUMNS = (
 WarcFields = tuple[str, str, str, str, str, str, str, str]
 """The first line and the values of the columns, "" where a field is missing."""
 _MARK = ": \0"
-"""Stands for a line end, so that one split finds names, marked by the NUL, and values."""
+"""Stands for a line feed, so that one split finds names, marked by the NUL, and values.
+
+A line's CR stays with its value, which is stripped: to look for both takes three times as long.
+"""
+_BYTES_MARK = _MARK.encode()
+_strip = bytes.strip
 _PICKS: dict[tuple[str, ...], Callable[[list[str]], WarcFields]] = {}
 _MAX_ORDERS = 256
+
+_NAME = re.compile(rb"\0[\w!#$%&'*+.^`|~-]{1,64}")
+_MAX_NAMES = 4096
+
+
+class _LowerNames(dict[bytes, bytes]):
+    """Lower case of names behind a NUL, learnt as they come; b"" for what is no name."""
+
+    def __missing__(self, raw: bytes) -> bytes:
+        if not _NAME.fullmatch(raw):
+            return b""
+        name = raw[1:].lower()
+        if len(self) < _MAX_NAMES:
+            self[raw] = name
+        return name
+
+
+_to_lower = _LowerNames().__getitem__
 
 _PLAIN_BYTES = 1 << 15
 """Without a blank line in more than this it is no header."""
@@ -67,6 +92,19 @@ def split_headers(data: bytes | bytearray, *, max_bytes: int) -> tuple[Fields | 
 
 def parse_plain_headers(block: bytes) -> Fields | None:
     """Fields of a block in which every line is one; None where anything else is found."""
+    parts = block.replace(b"\n", _BYTES_MARK).split(b": ")
+    n_fields = len(parts) // 2
+    # as many NULs as line feeds: where each name begins with one, each line is a name and a value
+    if len(parts) == 2 * block.count(b"\n") + 1 and b"\0" not in block:
+        names = map(_to_lower, parts[-2::-2])  # the first of several counts
+        fields = dict(zip(names, map(_strip, parts[::-2]), strict=False))
+        if b"" not in fields and (len(fields) == n_fields or _LISTS.isdisjoint(fields)):
+            return fields
+    return parse_lines(block)
+
+
+def parse_lines(block: bytes) -> Fields | None:
+    """The same, line by line; None for bare line feeds, too."""
     lines = block.split(b"\r\n")
     n_fields = len(lines) - 1
     if block.count(b"\n") != n_fields or b"\n " in block or b"\n\t" in block:
@@ -84,15 +122,16 @@ def parse_plain_headers(block: bytes) -> Fields | None:
 def parse_warc_headers(head: str) -> WarcFields | None:
     """The fields of a WARC header that are columns, where every line is one and each name known.
 
-    Quicker still: two splits for all lines together. Writers have few orders of names, so what is
-    known of an order is kept. None where anything else is found.
+    Writers have few orders of names, so what is known of an order is kept. Values are not stripped.
+    None where anything else is found.
     """
-    parts = head.replace("\r\n", _MARK).split(": ")
+    parts = head.replace("\n", _MARK).split(": ")
     names = tuple(parts[1::2])
     pick = _PICKS.get(names) or _learn_order(names)
     is_plain = head.isascii() and "\0" not in head and len(parts) == 2 * head.count("\n") + 1
     if pick is None or not is_plain:
         return None
+    parts[0] = parts[0].removesuffix("\r")
     parts.append("")
     return pick(parts)
 

@@ -17,7 +17,6 @@ of which `bytes.find` takes 0.6.
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import suppress
 from io import BufferedIOBase
 
 import lz4.frame
@@ -167,8 +166,10 @@ class WholeMembers:
                 end, data = border, None
                 # the wheel allots what the trailer states, and takes 0 at its word
                 if 0 < n_bytes <= _WHOLE_BYTES and not view[at + _FLAGS] & _HEADER_CHECKSUM:
-                    with suppress(DeflateError, ValueError):
+                    try:
                         data = gzip_decompress(view[at:border])
+                    except (DeflateError, ValueError):
+                        data = None
                 if data is None:
                     found = self._inflate_to_its_end(at)
                     if found is None:

@@ -76,17 +76,19 @@ class Span:
 
     __slots__ = ("_archive", "_chunks", "_file", "damaged", "end", "start", "whole")
 
-    def __init__(
-        self, file: BufferedIOBase, start: int, whole: bytearray | None = None, end: int = -1
-    ) -> None:
+    def __init__(self, file: BufferedIOBase, start: int) -> None:
         self._file = file
         self._archive: _Archive | None = None
         self._chunks: Iterator[bytes] | None = None
-        self.start = start
-        self.end = start if whole is None else end
+        self.start = self.end = start
         self.damaged = False
-        self.whole = whole
+        self.whole: bytearray | None = None
         """All that a member holds, where it was inflated at once; `read` gives it too."""
+
+    def renew(self, start: int, whole: bytearray, end: int, archive: "_Archive") -> None:
+        """Becomes the span of a member that was inflated at once."""
+        self._archive, self._chunks, self.damaged = archive, None, False
+        self.start, self.end, self.whole = start, end, whole
 
     @property
     def compressed(self) -> bool:
@@ -158,9 +160,9 @@ class _Archive:
 
     def _whole_spans(self, whole: WholeMembers) -> Iterator[Span]:
         """Members inflated at once, up to one that cannot be or one that others were joined to."""
+        span = Span(self._file, self._position)  # one stands for all, each in its turn
         for data, end in whole.run(self._position):
-            span = Span(self._file, self._position, data, end)
-            span._archive = self  # noqa: SLF001  (same module)
+            span.renew(self._position, data, end, self)
             self._position = end
             yield span
             if self._position != end or self._waiting is not None:

@@ -41,7 +41,7 @@ def _read_arc(
         return None
     begin, n_bytes = line.end(), int(fields[-1])
     end = begin + n_bytes
-    if n_bytes > max_record_bytes or end > len(data) or data[end:].strip(b"\r\n"):
+    if n_bytes > max_record_bytes or not _ends_at(end, data):
         return None
     record = arc_record(fields, _cut(data, begin, end), "")
     record.offset, record.length = span.start, span.end - span.start
@@ -53,28 +53,33 @@ def _read_warc(span: Span, data: bytearray, max_record_bytes: int) -> RawRecord 
     fields = parse_warc_headers(data[:at].decode("latin-1")) if at >= 0 else None
     if fields is None:
         return None
-    version, length, record_type, record_id, url, date, content_type, digest = fields
-    length = length.strip()
-    if version not in _VERSIONS or not length.isdigit():
+    length, record_type, record_id, url, date, content_type, digest = map(str.strip, fields[1:])
+    if fields[0] not in _VERSIONS or not length.isdigit():
         return None
     begin, n_bytes = at + 4, int(length)
     end = begin + n_bytes
-    if n_bytes > max_record_bytes or end > len(data) or data[end:].strip(b"\r\n"):
+    if n_bytes > max_record_bytes or not _ends_at(end, data):
         return None
     block = _cut(data, begin, end)
-    url = url.strip()
     return RawRecord(
         span.start,
         span.end - span.start,
-        record_type.strip().lower() or "unknown",
-        record_id.strip().strip("<>"),
+        record_type.lower() or "unknown",
+        record_id.strip("<>"),
         from_bytes(url.encode()) if url[:1] == "<" else url,
-        date.strip(),
-        content_type.strip(),
-        digest.strip(),
+        date,
+        content_type,
+        digest,
         block,
         "",
     )
+
+
+def _ends_at(end: int, data: bytearray) -> bool:
+    """Whether nothing but line ends follows."""
+    if end + 4 == len(data) and data.endswith(b"\r\n\r\n"):
+        return True
+    return end <= len(data) and not data[end:].strip(b"\r\n")
 
 
 def _cut(data: bytearray, begin: int, end: int) -> bytearray:

@@ -1,12 +1,14 @@
 """The quick ways to read headers against the careful one."""
 
 import random
+import re
 
 import pytest
 from fastwarc.warc import HeaderMap
 
 from lmcore.crawl.headers import (
     parse_headers,
+    parse_lines,
     parse_plain_headers,
     parse_warc_headers,
     split_headers,
@@ -40,6 +42,25 @@ def test_parse_plain_headers_agrees_with_the_careful_parser_wherever_it_answers(
     assert n_answered > 1000
 
 
+def test_parse_plain_headers_agrees_with_line_by_line_wherever_that_answers():
+    n_answered = 0
+    for block in blocks(4000):
+        lines = parse_lines(block)
+        if lines is not None:
+            n_answered += 1
+            plain = parse_plain_headers(block)
+            assert plain is not None
+            assert list(plain.items()) == list(lines.items()), block
+    assert n_answered > 1000
+
+
+def test_parse_plain_headers_nul_is_no_mark():
+    block = b"HTTP/1.1 200 OK\r\nA: b: \0C: d"
+    assert parse_plain_headers(block) == parse_headers(block) == {b"a": b"b: \0C: d"}
+    block = b"HTTP/1.1 200 OK\r\nA: b: \0C: d\r\nE"
+    assert parse_plain_headers(block) is None
+
+
 COLUMNS = [
     *(b"content-length", b"warc-type", b"warc-record-id", b"warc-target-uri", b"warc-date"),
     *(b"content-type", b"warc-payload-digest"),
@@ -57,7 +78,7 @@ def test_parse_warc_headers_agrees_with_the_careful_parser_wherever_it_answers()
             n_answered += 1
             expected = parse_headers(block)
             assert expected is not None
-            assert warc[0] == block.decode().split("\r\n")[0]
+            assert warc[0] == re.split("\r?\n", block.decode())[0]
             assert [value.strip().encode() for value in warc[1:]] == [
                 expected.get(name, b"") for name in COLUMNS
             ], block

@@ -11,7 +11,7 @@ RECIPE ?= nano
 PORT ?= 4200
 DOCUMENTS ?= 10000000
 
-.PHONY: run test check lint types contracts slow code-versions readme ui clean pictures scale-minhash tune-optimizers
+.PHONY: run test check lint types contracts slow code-versions readme ui clean pictures scale-minhash train-books tune-optimizers
 
 run: $(STAMP)
 	$(BIN)/c2m run $(RECIPE)
@@ -51,6 +51,9 @@ bench-%: $(STAMP_DEV)
 
 tune-optimizers: $(STAMP_DEV)
 	$(BIN)/python tests/benchmarks/tune_optimizers.py
+
+train-books: $(STAMP_DEV)
+	$(BIN)/python tests/benchmarks/train_books.py
 
 scale-minhash: $(STAMP_DEV)
 	$(BIN)/python tests/benchmarks/scale_minhash.py --documents $(DOCUMENTS)

@@ -45,14 +45,14 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("lock", parents=[recipe], help="resolve a recipe's artifacts to a lock")
     generate = verbs.add_parser("generate", parents=[common], help="let a model write")
     generate.add_argument("prompt", help="text to continue; for an aligned model, the question")
-    models = "base, sft, dpo or grpo of a run, or a folder with a Llama, Qwen3 or GPT-2"
+    models = "base, sft, dpo or grpo (default) of a run, or a folder with a Llama, Qwen3 or GPT-2"
     generate.add_argument("--model", default="grpo", help=models)
     generate.add_argument("--tokens", type=int, default=80, help="most tokens to write")
     generate.add_argument("--temperature", type=float, default=0.7, help="0 is greedy")
-    generate.add_argument("--seed", type=int, default=0)
+    generate.add_argument("--seed", type=int, default=0, help="another seed draws other words")
     about = "write a model for Hugging Face's libraries"
     export = verbs.add_parser("export", parents=[common], help=about)
-    export.add_argument("model", choices=["base", "sft", "dpo", "grpo"])
+    export.add_argument("model", choices=["base", "sft", "dpo", "grpo"], help="model of a run")
     export.add_argument("--output", required=True, help="folder to write; empty, or none yet")
     return top
 
@@ -67,7 +67,9 @@ def _add_questions(
     sql.add_argument("--format", default="table", choices=["table", "csv", "json", "parquet"])
     sql.add_argument("--output", default="", help="write to this file instead of the screen")
     sql.add_argument("--run", default="", help="run to look at (default: the latest completed)")
-    sql.add_argument("--set", action="append", default=[], metavar="name=value")
+    sql.add_argument(
+        "--set", action="append", default=[], metavar="name=value", help="what a question asks for"
+    )
     lineage = verbs.add_parser(
         "lineage", parents=[common], help="where from, and what became of it"
     )
@@ -91,5 +93,7 @@ def _add_inspection(
     about = "what another decision would keep; nothing is run"
     whatif = verbs.add_parser("whatif", parents=[shared], help=about, description=WHATIF)
     whatif.add_argument("condition", nargs="?", default="", help="SQL over the table scores")
-    whatif.add_argument("--set", action="append", default=[], metavar="curate.a=b")
+    whatif.add_argument(
+        "--set", action="append", default=[], metavar="curate.a=b", help="another threshold"
+    )
     whatif.add_argument("--estimate", action="store_true", help="estimate tokens, count none")

@@ -129,7 +129,9 @@ def scatter_like(whole: Tensor, like: Tensor) -> Tensor:
         whole = split.cut(whole)
     if not is_sharded(like):
         return whole
-    from torch.distributed.tensor import DTensor, distribute_tensor
-
-    assert isinstance(like, DTensor)
-    return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None)
+    # not by distribute_tensor, which would take an offloaded part to the accelerator
+    (chunk,) = like.__create_chunk_list__()  # type: ignore[attr-defined]  # DTensor's own
+    mine = tuple(slice(o, o + n) for o, n in zip(chunk.offsets, chunk.sizes, strict=True))
+    part = torch.empty_like(like, dtype=whole.dtype)
+    local_part(part).copy_(whole[mine])
+    return part

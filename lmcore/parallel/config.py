@@ -46,6 +46,9 @@ class ParallelConfig:
     """Parts of a process's rows that pass the pipeline one after the other."""
     context: int = 1
     """Processes that share each sequence (ring attention)."""
+    offload: bool = False
+    """Whether weights, gradients and moments stay in the memory of the CPU, which then makes the
+    updates too; with data fsdp, and needs an accelerator."""
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a mesh that cannot be."""
@@ -80,6 +83,11 @@ class ParallelConfig:
                 self.pipeline > 1 and self.data == "fsdp",
                 f"parallel.pipeline {self.pipeline} with data fsdp",
                 "weights that stay while microbatches pass; set data to ddp or zero1",
+            ),
+            (
+                self.offload and self.data != "fsdp",
+                f"parallel.offload with data {self.data}",
+                "weights that are gathered when they are used; set data to fsdp, or offload to false",
             ),
         ):
             if is_wrong:

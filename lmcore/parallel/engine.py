@@ -32,6 +32,7 @@ from lmcore.optim.sharded import (
     split_of,
 )
 from lmcore.parallel.buckets import GradientBuckets
+from lmcore.parallel.fsdp import offload_policy
 from lmcore.parallel.mesh import Mesh
 from lmcore.parallel.pipeline import Pipeline
 from lmcore.parallel.stage import Stage, stage_of
@@ -53,7 +54,8 @@ class Parallel:
         self.mesh = mesh
         self.shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
         """of the whole model"""
-        model.to(mesh.device)
+        if not config.offload:  # else FSDP takes one block after the other there and back
+            model.to(mesh.device)
         self.stage = Stage(model, mesh)
         self._is_split_pair = model.config.tied_embeddings and mesh.pipeline.size > 1
         self._is_fsdp = config.data == "fsdp" and mesh.gradients.size > 1
@@ -267,11 +269,11 @@ def _shard_fully(stage: Stage) -> None:
     """
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method  # a second
 
-    model, mesh = stage.model, stage.mesh.sharding
+    model, mesh, offload = stage.model, stage.mesh.sharding, offload_policy(stage.mesh)
     splits = {name: split_of(p) for name, p in model.named_parameters()}
     for block in model.blocks:
-        fully_shard(block, mesh=mesh)
-    fully_shard(stage, mesh=mesh)
+        fully_shard(block, mesh=mesh, offload_policy=offload)
+    fully_shard(stage, mesh=mesh, offload_policy=offload)
     register_fsdp_forward_method(stage, "loss")
     for name, parameter in model.named_parameters():
         split = splits[name]

@@ -3,6 +3,13 @@
 Layers with matrices are sharded, each a unit that is gathered when it runs; layers that share a
 matrix (a tied head) are one unit. What is smaller (gains, biases of layers without a matrix) is
 replicated, because gathering it would cost a message for a few bytes.
+
+With `parallel.offload` the shares of weights, gradients and moments lie in pinned memory of the CPU:
+16/n bytes a parameter leave the accelerator, which holds what is gathered, and a step copies weights
+there twice and gradients back once, 12/n bytes a parameter. The update runs on the CPU, and what it
+sends (the whole of a matrix under Muon) goes by gloo: the processes need that beside NCCL
+(lmcore.train.world). Offloading was written by reading torch's source and has not been run: its
+test waits for a machine with two accelerators.
 """
 
 from typing import Any
@@ -29,6 +36,8 @@ class FullyShardedDataParallel(nn.Module):
         super().__init__()
         from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard  # a second
 
+        offload = offload_policy(mesh)
+
         self.module = module
         with torch.no_grad():
             for tensor in (*module.parameters(), *module.buffers()):
@@ -36,15 +45,16 @@ class FullyShardedDataParallel(nn.Module):
         names = [name for name, _ in module.named_parameters()]
         units = _units(module)
         sharded = {p for unit in units for one in unit for p in one.parameters(recurse=False)}
-        rest = {p for p in module.parameters() if p not in sharded}
+        # optimizers update tensors of one device together, so offloading takes the small ones too
+        rest = {p for p in module.parameters() if p not in sharded and not mesh.config.offload}
         policy = MixedPrecisionPolicy(
             param_dtype=compute_dtype, cast_forward_inputs=compute_dtype is not None
         )
         if mesh.gradients.size > 1:
             for unit in units:
-                fully_shard(unit, mesh=mesh.sharding, mp_policy=policy)
+                fully_shard(unit, mesh=mesh.sharding, mp_policy=policy, offload_policy=offload)
             if module not in [one for unit in units for one in unit]:
-                fully_shard(module, mesh=mesh.sharding, ignored_params=rest)
+                fully_shard(module, mesh=mesh.sharding, ignored_params=rest, offload_policy=offload)
         self._parameters_by_name = {name: module.get_parameter(name) for name in names}
         self._buckets = GradientBuckets(rest, mesh.gradients, average=True)
 
@@ -59,6 +69,13 @@ class FullyShardedDataParallel(nn.Module):
     def whole_parameters(self) -> dict[str, Tensor]:
         """The whole parameters by their names in the module; every process has to call."""
         return {name: gather_whole(p.detach()) for name, p in self._parameters_by_name.items()}
+
+
+def offload_policy(mesh: Mesh) -> Any:  # torch's policy, a second to import
+    """Where FSDP keeps a process's shares: pinned in the memory of the CPU, or where it computes."""
+    from torch.distributed.fsdp import CPUOffloadPolicy, OffloadPolicy
+
+    return CPUOffloadPolicy() if mesh.config.offload else OffloadPolicy()
 
 
 def _units(module: nn.Module) -> list[list[nn.Module]]:

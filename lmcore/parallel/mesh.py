@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from lmcore.errors import ConfigError
 from lmcore.parallel.config import ParallelConfig
 
 # named so from torch 2.13 on, where the old names warn
@@ -72,7 +73,8 @@ class Group:
 class Mesh:
     """This process's coordinates and groups; every process makes its own, in step.
 
-    Raises ConfigError when the sizes do not multiply to the number of processes.
+    Raises ConfigError when the sizes do not multiply to the number of processes, or when weights
+    are to be offloaded from the CPU to the CPU.
     """
 
     def __init__(
@@ -86,6 +88,11 @@ class Mesh:
         self.config = config
         self.rank, self.size = rank, size
         self.device = device or torch.device("cpu")
+        if config.offload and self.device.type == "cpu":
+            raise ConfigError(
+                "found parallel.offload on cpu; expected an accelerator, whose memory it spares; "
+                "leave it out, and choose train.recompute to need less memory"
+            )
         data_size = config.data_size(size)
         self.shape = {
             "pipeline": config.pipeline,

@@ -149,6 +149,11 @@ class TrainConfig:
                 "processes that share rows alone, by fsdp; set noise_scale_every to 0",
             ),
             (
+                cut.offload and cut.data_size(self.world_size) * cut.context == 1,
+                f"parallel.offload with no two processes that share a weight ({self.world_size} all told)",
+                "some, between which fsdp shards; raise world_size, or set offload to false",
+            ),
+            (
                 self.micro_batch_size and cut.pipeline > 1,
                 "train.micro_batch_size with a pipeline",
                 "parallel.microbatches to say how rows are parted; set micro_batch_size to 0",

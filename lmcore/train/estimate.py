@@ -27,6 +27,10 @@ Plain arithmetic, without torch: a plan can ask. Memory of one process is the su
                                         matrix; in bfloat16 half a one more, the weights it reads
                                         and those of the blocks
 
+All of it is memory of the machine, as on the CPU. On an accelerator weights, gradients and moments
+are in its memory instead, unless parallel.offload keeps them in the machine's: the numbers are
+the same for both, and an upper bound without.
+
 Freed blocks of other sizes leave holes: measured, see _HOLES. Logits are never whole in memory.
 Six shapes of 697 to 1,511 MB, from d_model 128 to 512 and 2,048 to 8,192 tokens a step, in both
 precisions, were estimated within 5% (the largest misses 4.3% above and 4.5% below).

@@ -354,7 +354,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     is_stopped = _StopSignals()
     spec = TrainSpec.read(Path(arguments[0]))
-    with world_from_environment() as world:
+    with world_from_environment(is_offloaded=spec.train.parallel.offload) as world:
         if world.is_first:
             (spec.out_dir / OUTCOME_FILE).unlink(missing_ok=True)
         try:

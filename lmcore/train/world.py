@@ -45,11 +45,12 @@ class World:
 
 
 @contextmanager
-def world_from_environment() -> Iterator[World]:
+def world_from_environment(*, is_offloaded: bool = False) -> Iterator[World]:
     """Joins the processes that torchrun started, and leaves them at the end.
 
     Each process takes a GPU of its own where the machine has enough of them, else all compute on
-    the CPU.
+    the CPU. Where the model is offloaded (lmcore.parallel.fsdp) the processes send tensors of both:
+    those of the CPU by gloo.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     device = _device()
@@ -57,7 +58,11 @@ def world_from_environment() -> Iterator[World]:
         yield World(device=device)
         return
     is_gpu = device.type == "cuda"
-    dist.init_process_group("nccl" if is_gpu else "gloo", device_id=device if is_gpu else None)
+    if is_gpu and is_offloaded:
+        # without a device: groups of a bound one are split off by NCCL, and gloo's are made anew
+        dist.init_process_group("cpu:gloo,cuda:nccl")
+    else:
+        dist.init_process_group("nccl" if is_gpu else "gloo", device_id=device if is_gpu else None)
     try:
         yield World(dist.get_rank(), size, device)
     finally:

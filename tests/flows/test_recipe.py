@@ -51,6 +51,15 @@ def test_override_sets_the_mesh_of_a_run():
         recipes.load("smoke", ["pretrain.world_size=3", "pretrain.parallel.tensor=2"])
 
 
+def test_override_offloads_a_sharded_model_and_survives_json():
+    overrides = ["pretrain.world_size=2", "pretrain.parallel.offload=true"]
+    recipe = recipes.load("smoke", overrides)
+    assert recipe.pretrain.parallel == ParallelConfig(offload=True)
+    assert recipes.from_sections(json.loads(json.dumps(recipe.sections()))) == recipe
+    with pytest.raises(ConfigError, match=r"offload with data ddp; .*set data to fsdp"):
+        recipes.load("smoke", [*overrides, "pretrain.parallel.data=ddp"])
+
+
 def test_override_reaches_a_section_within_a_section():
     overrides = ["pretrain.data.packing=split", "pretrain.data.curriculum_share=1"]
     recipe = recipes.load("smoke", overrides)

@@ -26,6 +26,8 @@ MODEL = ModelConfig(d_model=24, n_layers=2, n_heads=3, d_ff=64, context_length=3
         ({"sequence_parallel": True}, "raise tensor"),
         ({"microbatches": 4}, "raise pipeline"),
         ({"pipeline": 2}, "set data to ddp or zero1"),
+        ({"offload": True, "data": "zero1"}, "offload with data zero1; .*set data to fsdp"),
+        ({"offload": True, "data": "ddp"}, "offload with data ddp; .*set data to fsdp"),
     ],
 )
 def test_config_impossible_mesh_is_refused(fields, word):
@@ -40,6 +42,8 @@ def test_config_impossible_mesh_is_refused(fields, word):
         ({"world_size": 2}, {"tensor": 2, "context": 2}, "expected a divisor"),
         ({"world_size": 4}, {"tensor": 2, "replicate": 4}, "expected a divisor"),
         ({"world_size": 4, "batch_size": 6}, {}, "expected a multiple"),
+        ({"world_size": 1}, {"offload": True}, "no two processes .*raise world_size"),
+        ({"world_size": 2}, {"offload": True, "tensor": 2}, "no two processes that share a weight"),
         (
             {"world_size": 4, "batch_size": 8},
             {"pipeline": 2, "data": "ddp", "microbatches": 5},

@@ -30,6 +30,7 @@ from typing import Any, BinaryIO  # Any: what JSON holds
 from lmcore.crawl.config import ExtractConfig
 from lmcore.crawl.record import Page
 from lmcore.errors import TransientError
+from lmcore.memory import resident_bytes
 
 _LOGGER = logging.getLogger(__name__)
 _FRAME = struct.Struct("!II")
@@ -69,9 +70,9 @@ class Worker:
         self.close()
 
     @property
-    def child_pid(self) -> int:
-        """The child's process id; 0 while there is none."""
-        return self._child.pid if self._child else 0
+    def child_pid(self) -> int | None:
+        """The child's process id; None while there is none."""
+        return self._child.pid if self._child else None
 
     def close(self) -> None:
         """Kills the child, if there is one."""
@@ -242,7 +243,7 @@ def _serve(source: BinaryIO, sink: BinaryIO) -> None:
             error = f"{type(caught).__name__}: {caught}"[:500]
         found = {name: getattr(page, name) for name in _ABOUT}
         text = page.text.encode("utf-8", "replace")
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > _MAX_RSS_BYTES
+        grown = resident_bytes() > _MAX_RSS_BYTES
         sink.write(_pack({"page": found, "error": error, "retires": grown}, text))
 
 

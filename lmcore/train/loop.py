@@ -34,6 +34,7 @@ import torch
 
 from lmcore.errors import ConfigError, InputError
 from lmcore.lifeline import die_with_parent
+from lmcore.memory import peak_resident_bytes
 from lmcore.model.files import save_weights
 from lmcore.sections import to_section
 from lmcore.train.checkpoint import METRICS_FILE, load_checkpoint
@@ -324,7 +325,7 @@ class _Run:
             "checkpoints": self.saver.n_begun,
             "checkpoint_held_seconds": self.saver.held_seconds,
             **self.meter.summary(),
-            "max_rss_bytes": usage.ru_maxrss * 1024,
+            "max_rss_bytes": peak_resident_bytes(),
             "estimated_bytes": estimate_memory(spec.model, spec.vocab_size, spec.train).total,
             **trainer.source.measures(trainer.position(step + 1)),
         }

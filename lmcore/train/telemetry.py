@@ -13,8 +13,6 @@ The peak is the maker's figure for a GPU by name, and on a CPU the measured rate
 in the run's precision, times the processes: so there MFU says how far a step is from products alone.
 """
 
-import os
-import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from lmcore.memory import resident_bytes
 from lmcore.model.config import ModelConfig
 from lmcore.train.durable import write_file
 
@@ -124,15 +123,6 @@ class Meter:
             "mfu_full": full,
             "peak_flops_per_second": self.peak,
         }
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process now; its largest so far where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class LiveTelemetry:

@@ -10,11 +10,12 @@ the peak resident set of the whole process, imports included. Every trainer read
 import argparse
 import hashlib
 import json
-import resource
 import statistics
 import sys
 import time
 from pathlib import Path
+
+from lmcore.memory import peak_resident_bytes
 
 SIZE = 32_000
 SPECIAL = "<|endoftext|>"
@@ -133,7 +134,7 @@ def _child(kind, path):
         "corpus-en": lambda: _corpus_en(path),
     }
     seconds, merges = runs[kind]()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_resident_bytes()
     print(
         json.dumps({"seconds": seconds, "rss": peak, "n": len(merges), "merges": _digest(merges)})
     )

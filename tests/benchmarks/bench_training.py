@@ -25,7 +25,6 @@ the copies of weights and moments that a checkpoint being written takes, and has
 import json
 import math
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -36,6 +35,8 @@ from pathlib import Path
 from typing import Any
 
 import harness
+
+from lmcore.memory import peak_resident_bytes
 
 VOCAB, D, CONTEXT, BATCH, LARGE_BATCH = 10_000, 256, 256, 8, 32
 N_STEPS, N_RUNS = 3, 3
@@ -113,15 +114,11 @@ def _our_memory(folder: str, batch: int) -> Found:
     trainer = _our_trainer(Path(folder), 1, batch)
     with numerics(trainer.config):
         losses = [trainer.train_step(step).loss for step in (1, 2)]
-        rss = _peak_bytes()
-        copies = [t.clone() for t in (*trainer.weights().values(), *trainer.moments().values())]
+        rss = peak_resident_bytes()
+        copies = [tensor.clone() for tensor in trainer.state().values()]
         losses.append(trainer.train_step(3).loss)
     assert sum(copy.nbytes for copy in copies) == 12 * trainer.model.n_parameters()
-    return {"losses": losses, "rss": rss, "rss_beside_copies": _peak_bytes()}
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"losses": losses, "rss": rss, "rss_beside_copies": peak_resident_bytes()}
 
 
 def _peer_step(name: str, batch: int) -> Callable[[int], float]:
@@ -174,7 +171,7 @@ def _work(name: str, folder: str, threads: int, batch: int, n_steps: int) -> Fou
         "losses": losses,
         "tokens_per_second": batch * CONTEXT / statistics.median(seconds[1:]),
         "matmul": statistics.median(rates) if rates else 0.0,
-        "rss": _peak_bytes(),
+        "rss": peak_resident_bytes(),
     }
 
 

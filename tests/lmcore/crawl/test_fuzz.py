@@ -7,7 +7,6 @@ row with a problem must stand. Pages that are hostile to extractors go through `
 
 import gzip
 import random
-import resource
 import zlib
 from collections import Counter
 from contextlib import suppress
@@ -24,6 +23,7 @@ from lmcore.crawl.extract import Tally, extract_archive
 from lmcore.crawl.http import EncodingError, TooLargeError, decode_body, parse_response
 from lmcore.crawl.record import OUTCOMES
 from lmcore.crawl.warc import read_records
+from lmcore.memory import peak_resident_bytes
 
 N_IN_FILE = 50
 CAP = 1 << 20
@@ -178,17 +178,13 @@ def fuzz(n_records: int) -> Counter[str]:
     return found
 
 
-def rss_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def check(n_records: int) -> None:
     read_back(BOMB)
-    before = rss_bytes()
+    before = peak_resident_bytes()
     found = fuzz(n_records)
     assert found["behind"] > n_records // 2
     assert found["recovered"] >= 0.99 * found["behind"], found
-    assert rss_bytes() - before < 256 << 20
+    assert peak_resident_bytes() - before < 256 << 20
 
 
 def test_read_records_of_two_thousand_fuzzed_loses_no_intact_one_unseen():

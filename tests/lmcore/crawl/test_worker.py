@@ -64,6 +64,18 @@ def test_worker_keeps_one_child_for_many_pages(worker):
     assert worker.n_starts == before
 
 
+def test_worker_of_a_large_parent_keeps_its_child():
+    script = (
+        "from lmcore.crawl.worker import Worker\n"
+        "from lmcore.crawl.config import ExtractConfig\n"
+        "held = bytearray(b'x') * (1200 << 20)\n"
+        "with Worker(ExtractConfig(tier='fast')) as worker:\n"
+        "    for _ in range(5): worker.extract(b'<p>x</p>', '')\n"
+        "    print(worker.n_starts)\n"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "1\n"
+
+
 def test_worker_child_killed_between_pages_is_replaced_and_the_page_kept(worker):
     worker.extract(PAGE, "")
     before = worker.n_starts

@@ -208,7 +208,7 @@ def pages() -> Iterator[tuple[str, str, str]]:
                 row = response and gold.get(hashlib.sha1(response.body).hexdigest())
                 if not response or not row:
                     continue
-                html, _, _ = decode_page(response.body)
+                html, _, _ = decode_page(bytes(response.body))
                 is_full = str(row["gold_kind"]).startswith("full")
                 text = str(row["gold_text"]) if is_full else ""
                 yield str(row["page_type"]), text, extract_plain_text(html, main_content=False)

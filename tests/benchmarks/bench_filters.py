@@ -133,7 +133,7 @@ def row(found: Measurement) -> dict[str, object]:
         "worst_sentence_toxicity": 0.0,
         "toxic_sentences": 0.0,
         "style": 1.0,
-        **dict.fromkeys(("educational", "hate", "nsfw", "reference")),  # no labels taught them
+        **dict.fromkeys(("educational", "hate", "nsfw", "reference", "perplexity")),  # not taught
         "url_block": "",
         "n_url_substrings": 0,
         "n_url_words": 0,

@@ -3,7 +3,8 @@
 Why: a ratio is worth what its measuring is worth. Each run has a process of its own, so no contender
 warms the other's caches or inherits its heap; contenders take turns, in an order that reverses, so
 that a neighbour's load or a clock that slows meets both; the time is that of the processor, children
-included. Imports and reading of arguments happen before the clock starts, for both alike.
+included. Imports and reading of arguments happen before the clock starts, for both alike, and so does
+half a second of spinning: a core that was at rest runs the first 0.15 s at half its speed.
 
 A contender is a function of a benchmark's file, without arguments: it imports what it needs and
 returns the work. The work takes JSON values and returns one (what it found, to be checked).
@@ -18,6 +19,7 @@ import site
 import statistics
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
 
 _ENVIRONMENTS = ROOT / ".benchmarks"
+_WAKE_SECONDS = 0.5
 
 Figure = str | int | float | bool
 """A value of the last line."""
@@ -147,8 +150,15 @@ def measure(work: Callable[..., object], *arguments: object) -> Run:
     return Run(cpu_seconds=seconds, outcome=outcome)
 
 
+def _wake() -> None:
+    end = time.perf_counter() + _WAKE_SECONDS
+    while time.perf_counter() < end:
+        pass
+
+
 def _main(script: str, contender: str, arguments: str) -> None:
     work = runpy.run_path(script)[contender]()
+    _wake()
     run = measure(work, *json.loads(arguments))
     print(json.dumps({"cpu_seconds": run.cpu_seconds, "outcome": run.outcome}))
 

@@ -125,7 +125,7 @@ def update_seconds(fields: Fields, n: int = 20) -> float:
             for parameter in trainer.parameters.values():
                 parameter.grad = torch.randn(parameter.shape, generator=generator)
             started = time.process_time()
-            for optimizer in trainer.optimizers:
+            for optimizer in trainer.updates.optimizers:
                 optimizer.step()
             times.append(time.process_time() - started)
     return statistics.median(times)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lmcore.errors import ConfigError
+from lmcore.model import compiled
 from lmcore.model.config import ModelConfig
 from lmcore.model.transformer import Transformer
 from lmcore.optim.adamw import AdamW, adamw_reference, decay_groups
@@ -71,6 +72,55 @@ def test_adamw_gradient_that_lies_transposed_is_read_by_its_places():
     for parameter in (plain, transposed):
         AdamW([parameter], **SETTINGS).step()
     assert torch.equal(plain, transposed)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_adamw_kernel_equals_torchs_operations(threads, monkeypatch):
+    shapes = [(701, 301), (1,), (17, 3)]  # the first is enough for two threads
+    generator = torch.Generator().manual_seed(0)
+    drawn = [torch.randn(shape, generator=generator) for shape in shapes]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    updated = []
+    for fits in (True, False):
+        if not fits:
+            monkeypatch.setattr(compiled, "fits", lambda *_: False)
+        parameters = [nn.Parameter(values.clone()) for values in drawn]
+        optimizer = AdamW(parameters, **SETTINGS)
+        for step in range(5):
+            for p, values in zip(parameters, drawn, strict=True):
+                p.grad = values.roll(step, 0) - 0.1
+            optimizer.step()
+        states = [optimizer.state[p][name] for p in parameters for name in ("m", "v")]
+        updated.append([*(p.detach() for p in parameters), *states])
+    torch.set_num_threads(before)
+    for ours, theirs in zip(*updated, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_adamw_other_types_follow_the_reference(dtype):
+    parameter = nn.Parameter(torch.linspace(-1, 1, 12, dtype=dtype).reshape(3, 4))
+    parameter.grad = torch.linspace(2, -3, 12, dtype=dtype).reshape(3, 4)
+    zeros = torch.zeros_like(parameter)
+    settings = {"lr": 0.01, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.1}
+    expected, m, v = adamw_reference(
+        parameter.detach().clone(), parameter.grad, zeros, zeros, step=1, **settings
+    )
+    optimizer = AdamW([parameter], **SETTINGS)
+    optimizer.step()
+    torch.testing.assert_close(parameter.detach(), expected)
+    torch.testing.assert_close(optimizer.state[parameter]["m"], m)
+    torch.testing.assert_close(optimizer.state[parameter]["v"], v)
+
+
+def test_adamw_parameter_that_lies_transposed_is_updated_where_it_lies():
+    values = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    plain, transposed = nn.Parameter(values.clone()), nn.Parameter(values.T.contiguous().T)
+    for parameter in (plain, transposed):
+        parameter.grad = values + 1
+        AdamW([parameter], **SETTINGS).step()
+    torch.testing.assert_close(plain, transposed)
 
 
 def test_adamw_parameter_without_gradient_stays():

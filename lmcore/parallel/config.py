@@ -128,14 +128,14 @@ class ParallelConfig:
         size = self.data_size(world_size)
         if batch_size % size:
             raise ConfigError(
-                f"found train.batch_size {batch_size} for {size} processes that share it; "
+                f"found pretrain.batch_size {batch_size} for {size} processes that share it; "
                 "expected a multiple; change batch_size or world_size"
             )
         if batch_size // size < self.microbatches:
             raise ConfigError(
                 f"found {batch_size // size} rows a process for parallel.microbatches "
                 f"{self.microbatches}; expected at least one row each; lower microbatches or "
-                "raise train.batch_size"
+                "raise pretrain.batch_size"
             )
 
     def check_model(self, model: ModelConfig, vocab_size: int) -> None:

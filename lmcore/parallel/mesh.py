@@ -91,7 +91,7 @@ class Mesh:
         if config.offload and self.device.type == "cpu":
             raise ConfigError(
                 "found parallel.offload on cpu; expected an accelerator, whose memory it spares; "
-                "leave it out, and choose train.recompute to need less memory"
+                "leave it out, and choose pretrain.recompute to need less memory"
             )
         data_size = config.data_size(size)
         self.shape = {

@@ -230,8 +230,8 @@ def _share_out(
         raise InputError(
             f"found a run of {n_draws:,d} windows over sources that may give {n_allowed:,d} in "
             f"{config.max_epochs:g} epochs, and a part of it in which no source with a weight has "
-            "any left; expected fewer; lower train.steps, raise data.max_epochs, give other weights "
-            "or more text"
+            "any left; expected fewer; lower pretrain.steps, raise pretrain.data.max_epochs, give "
+            "other weights or more text"
         )
     return [held[k] if k in held else weight * left / free for k, weight in enumerate(row)]
 
@@ -239,6 +239,6 @@ def _share_out(
 def _too_often(config: DataConfig, name: str, wanted: Fraction, n_windows: int) -> InputError:
     return InputError(
         f"found that {name} would be read {float(wanted / n_windows):.2f} times ({int(wanted):,d} "
-        f"windows of {n_windows:,d}); expected at most data.max_epochs = {config.max_epochs:g}; lower "
-        "train.steps or its weight, raise data.max_epochs or give more text"
+        f"windows of {n_windows:,d}); expected at most {config.max_epochs:g}; lower "
+        "pretrain.steps or its weight, raise pretrain.data.max_epochs or give more text"
     )

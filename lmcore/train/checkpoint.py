@@ -167,8 +167,9 @@ def _check_run(directory: Path, state: Mapping[str, Any], spec: TrainSpec) -> No
         section, _, field = name.rpartition(".")
         found = (state[section] if section else state).get(field)
         if found != value:
+            key = f"pre{name}" if section == "train" else name  # as recipes call it
             raise InputError(
-                f"found {name} {found!r} in {directory}; expected {value!r} as in this run (only "
+                f"found {key} {found!r} in {directory}; expected {value!r} as in this run (only "
                 "the schedule may differ, where its learning rates up to the checkpoint's step "
                 f"{step:,d} do not); resume with the configuration of the checkpoint, or start "
                 "without it"

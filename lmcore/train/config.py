@@ -108,24 +108,24 @@ class TrainConfig:
         for name in (*counts, *also):
             if getattr(self, name) < 1:
                 raise ConfigError(
-                    f"found train.{name} {getattr(self, name)}; expected at least 1; raise it"
+                    f"found pretrain.{name} {getattr(self, name)}; expected at least 1; raise it"
                 )
         for name in ("seed", "micro_batch_size", "noise_scale_every"):
             if getattr(self, name) < 0:
                 raise ConfigError(
-                    f"found train.{name} {getattr(self, name)}; expected 0 or more; raise it"
+                    f"found pretrain.{name} {getattr(self, name)}; expected 0 or more; raise it"
                 )
         if not 0 <= self.warmup_steps <= self.steps:
             raise ConfigError(
-                f"found train.warmup_steps {self.warmup_steps}; expected 0 to {self.steps}, which "
-                "is train.steps; change one of the two"
+                f"found pretrain.warmup_steps {self.warmup_steps}; expected 0 to {self.steps}, which "
+                "is pretrain.steps; change one of the two"
             )
 
     def _check_processes(self) -> None:
         self.parallel.check_batch(self.world_size, self.batch_size)
         if self.optimizer == "soap" and self.world_size > 1:
             raise ConfigError(
-                f"found train.optimizer soap with {self.world_size} processes; expected one: its "
+                f"found pretrain.optimizer soap with {self.world_size} processes; expected one: its "
                 "eigenvectors depend on the last bits of sums, so each number of processes would "
                 "train another model; choose muon or world_size 1"
             )
@@ -133,7 +133,7 @@ class TrainConfig:
         n_rows = self.batch_size // self.parallel.data_size(self.world_size)
         if self.noise_scale_every and not 0 < self.micro_batch_size < n_rows:
             raise ConfigError(
-                f"found train.noise_scale_every {self.noise_scale_every} with micro_batch_size "
+                f"found pretrain.noise_scale_every {self.noise_scale_every} with micro_batch_size "
                 f"{self.micro_batch_size} for {n_rows} windows a process; expected at least two "
                 "microbatches, whose gradients are compared; lower micro_batch_size, to 1 or more"
             )
@@ -145,7 +145,7 @@ class TrainConfig:
         for is_wrong, found, expected in (
             (
                 self.noise_scale_every and self.world_size > 1 and not only_rows,
-                "train.noise_scale_every",
+                "pretrain.noise_scale_every",
                 "processes that share rows alone, by fsdp; set noise_scale_every to 0",
             ),
             (
@@ -155,17 +155,17 @@ class TrainConfig:
             ),
             (
                 self.micro_batch_size and cut.pipeline > 1,
-                "train.micro_batch_size with a pipeline",
+                "pretrain.micro_batch_size with a pipeline",
                 "parallel.microbatches to say how rows are parted; set micro_batch_size to 0",
             ),
             (
                 self.data.packing != "none" and cut.context > 1,
-                f"train.data.packing {self.data.packing} with parallel.context {cut.context}",
+                f"pretrain.data.packing {self.data.packing} with parallel.context {cut.context}",
                 "a causal mask, the only one of the ring; set packing to none, or context to 1",
             ),
             (
                 self.precision.startswith("float8") and cut.tensor > 1,
-                f"train.precision {self.precision} with parallel.tensor {cut.tensor}",
+                f"pretrain.precision {self.precision} with parallel.tensor {cut.tensor}",
                 "whole matrices, which float8 scales by their largest number; choose bfloat16",
             ),
         ):
@@ -183,7 +183,7 @@ class TrainConfig:
         for name, known in names.items():
             if getattr(self, name) not in known:
                 raise ConfigError(
-                    f"found train.{name} {getattr(self, name)!r}; expected one of "
+                    f"found pretrain.{name} {getattr(self, name)!r}; expected one of "
                     f"{', '.join(known)}; choose one of these"
                 )
 
@@ -218,5 +218,5 @@ class TrainConfig:
         for name, (is_fit, expected) in fits.items():
             if not is_fit:
                 raise ConfigError(
-                    f"found train.{name} {getattr(self, name)}; expected {expected}; change it"
+                    f"found pretrain.{name} {getattr(self, name)}; expected {expected}; change it"
                 )

@@ -163,7 +163,7 @@ def refuse_unless_it_fits(estimate: MemoryEstimate, available_bytes: int) -> Non
         f"{estimate.checkpoint:,d} for the copies of a checkpoint, "
         f"{estimate.activations:,d} for activations, {estimate.head:,d} for the head, "
         f"{estimate.processes:,d} for the processes); expected it to fit; lower "
-        "train.batch_size or model.context_length, or take a smaller model"
+        "pretrain.batch_size or model.context_length, or take a smaller model"
     )
 
 

@@ -141,7 +141,7 @@ class _Run:
     def __init__(self, spec: TrainSpec, world: World, clock: Clock, peak: float) -> None:
         if world.size != spec.train.world_size:
             raise InputError(
-                f"found {world.size} processes; expected train.world_size "
+                f"found {world.size} processes; expected pretrain.world_size "
                 f"{spec.train.world_size}; start the run with lmcore.train.launch.command"
             )
         self.spec, self.world, self.clock = spec, world, clock

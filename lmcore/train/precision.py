@@ -46,7 +46,7 @@ def prepare(model: nn.Module, precision: str, device: str) -> None:
         return
     if precision == "float8" and not has_float8(device):
         raise ConfigError(
-            f"found train.precision float8 on {device}; expected a GPU of compute capability "
+            f"found pretrain.precision float8 on {device}; expected a GPU of compute capability "
             f"{'.'.join(map(str, _FLOAT8_CAPABILITY))} or later (Ada, Hopper), which multiplies "
             "8-bit floats; choose bfloat16, or float8_emulated to have the same rounding more slowly"
         )

@@ -70,8 +70,8 @@ def refuse_offload(is_on: bool, device: str) -> None:
     """
     if is_on and device == "cpu":
         raise ConfigError(
-            "found train.offload_activations on cpu; expected an accelerator, whose memory it "
-            "spares; leave it out, and choose train.recompute to need less memory"
+            "found pretrain.offload_activations on cpu; expected an accelerator, whose memory it "
+            "spares; leave it out, and choose pretrain.recompute to need less memory"
         )
 
 

@@ -151,7 +151,7 @@ class Trainer:
             raise InputError(
                 f"found no target in the batch of step {step:,d}, windows {position:,d} to "
                 f"{position + config.batch_size - 1:,d}; expected one at least; give text that "
-                "is not masked altogether, or raise train.batch_size"
+                "is not masked altogether, or raise pretrain.batch_size"
             )
         scale, every = self.updates.loss_scale or 1.0, config.noise_scale_every
         micro = MicroGradients(self.parameters.values()) if every and step % every == 0 else None

@@ -208,9 +208,9 @@ class Updates:
         raise InputError(
             f"found that {reason} in step {step:,d} of {config.steps:,d} at lr "
             f"{learning_rate(config, step):g}{before}; expected finite numbers like those before; "
-            f"lower train.lr (now {config.lr:g}), lengthen train.warmup_steps (now "
-            f"{config.warmup_steps:,d}), or pass over spikes with train.on_spike skip or roll_back "
-            f"(now {config.on_spike}) and train.max_spikes (now {config.max_spikes:,d})"
+            f"lower pretrain.lr (now {config.lr:g}), lengthen pretrain.warmup_steps (now "
+            f"{config.warmup_steps:,d}), or pass over spikes with pretrain.on_spike skip or roll_back "
+            f"(now {config.on_spike}) and pretrain.max_spikes (now {config.max_spikes:,d})"
         )
 
 

@@ -83,7 +83,7 @@ def test_run_that_cannot_fit_is_refused_with_numbers():
     estimate = estimate_memory(MODEL, 100, TrainConfig())
     refuse_unless_it_fits(estimate, estimate.total)
     with pytest.raises(
-        InputError, match=rf"needs about {estimate.total:,d} .*lower train.batch_size"
+        InputError, match=rf"needs about {estimate.total:,d} .*lower pretrain.batch_size"
     ):
         refuse_unless_it_fits(estimate, estimate.total - 1)
 

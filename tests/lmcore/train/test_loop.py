@@ -202,7 +202,7 @@ def test_first_update_equals_one_by_hand(make_spec, shards_dir):
 
 def test_diverging_run_is_refused_with_step_and_rate(make_spec):
     spec = make_spec(lr=1e30, warmup_steps=0, clip_norm=1e30)
-    with pytest.raises(InputError, match=r"loss .* in step \d+ of 12 at lr .*lower train.lr"):
+    with pytest.raises(InputError, match=r"loss .* in step \d+ of 12 at lr .*lower pretrain.lr"):
         run(spec)
     assert not (spec.out_dir / "final").exists()
 

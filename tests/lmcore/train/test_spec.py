@@ -98,7 +98,7 @@ def test_main_diverging_run_reports_why(make_spec, tmp_path):
     assert main([str(tmp_path / "spec.json")]) == EXIT_REFUSED
     what, why = outcome(spec.out_dir)
     assert what == "refused"
-    assert "lower train.lr" in why
+    assert "lower pretrain.lr" in why
 
 
 def test_outcome_process_that_said_nothing_is_killed(tmp_path):

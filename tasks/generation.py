@@ -32,6 +32,7 @@ def model_folders(store: Store, model: str) -> tuple[Path, Path]:
     Raises InputError where there is no such run, or what it made is damaged or gone.
     """
     wanted = {STAGE_OF[model], "tokenizer"}
+    made: set[str] = set()
     for run in reversed(runs.all_runs(store)):
         keys = {step.stage: step.key for step in runs.steps(store, run.run_id) if step.content}
         if wanted <= keys.keys():
@@ -39,9 +40,12 @@ def model_folders(store: Store, model: str) -> tuple[Path, Path]:
                 _whole_folder(store, run, STAGE_OF[model], keys[STAGE_OF[model]]),
                 _whole_folder(store, run, "tokenizer", keys["tokenizer"]),
             )
+        made |= keys.keys()
+    others = [name for name, stage in STAGE_OF.items() if stage in made]
     msg = (
         f"Found no run that made the model {model} in {store.root}; expected one; "
-        "run `c2m run nano` first."
+        + (f"choose {' or '.join(others)}, which runs made, or " if others else "")
+        + "run `c2m run nano` first."
     )
     raise InputError(msg)
 

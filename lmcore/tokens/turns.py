@@ -239,6 +239,6 @@ def _share_out(
 def _too_often(config: DataConfig, name: str, wanted: Fraction, n_windows: int) -> InputError:
     return InputError(
         f"found that {name} would be read {float(wanted / n_windows):.2f} times ({int(wanted):,d} "
-        f"windows of {n_windows:,d}); expected at most {config.max_epochs:g}; lower "
-        "pretrain.steps or its weight, raise pretrain.data.max_epochs or give more text"
+        f"windows of {n_windows:,d}); expected at most pretrain.data.max_epochs = "
+        f"{config.max_epochs:g}; raise it, lower pretrain.steps or its weight, or give more text"
     )

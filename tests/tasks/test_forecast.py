@@ -53,7 +53,7 @@ def test_epochs_and_packing_are_said(store):
 def test_run_that_would_read_too_often_is_said_to_be_refused(store):
     (refused,) = said(store, "pretrain.data.max_epochs=2", "pretrain.steps=6000")
     assert "pretrain would be refused: found that the training split would be read" in refused
-    assert "expected at most data.max_epochs = 2" in refused
+    assert "expected at most pretrain.data.max_epochs = 2" in refused
 
 
 @pytest.mark.parametrize(("is_interior", "n_said"), [(True, 1), (False, 0)])

@@ -33,10 +33,12 @@ from lmcore.train.spec import TrainSpec
 from lmcore.train.updates import Updates, Verdict, learning_rate
 from lmcore.train.world import World
 
-_PROBES = {"float32": (1024, torch.float32), "float16": (256, torch.float16)}
-_PROBE = (256, torch.bfloat16)
-"""Side and type of the product that is timed; small where a processor without instructions for
-the type multiplies it hundreds of times more slowly."""
+_PRODUCT_TYPES = {"float32": torch.float32, "float16": torch.float16}
+_PROBES = (256, 1024, 2048)
+"""Sides of the products that are timed: a processor without instructions for the type multiplies
+hundreds of times more slowly and is told by the first, one with them is not yet busy there."""
+_LEAST_PROBE_SECONDS = 0.005
+_N_PROBES = 3
 
 Tensors = tuple[Tensor | None, ...]
 
@@ -308,12 +310,25 @@ def numerics(config: TrainConfig) -> Iterator[None]:
 
 def product_rate(config: TrainConfig) -> float:
     """Measures the operations per second of one process's matrix product, in 0.1 s or so."""
-    side, dtype = _PROBES.get(config.precision, _PROBE)
-    square = torch.ones(side, side, dtype=dtype)
+    dtype = _PRODUCT_TYPES.get(config.precision, torch.bfloat16)
+    rate = 0.0
+    for side in _PROBES:
+        seconds = _product_seconds(torch.ones(side, side, dtype=dtype))
+        rate = max(rate, 2.0 * side**3 / seconds)
+        if seconds >= _LEAST_PROBE_SECONDS:
+            break
+    return rate
+
+
+def _product_seconds(square: Tensor) -> float:
+    """The shortest of a few products' times: a neighbour, or a core that wakes, only adds to them."""
     torch.mm(square, square)
-    started = time.perf_counter()
-    torch.mm(square, square)
-    return 2.0 * side**3 / (time.perf_counter() - started)
+    times = []
+    for _ in range(_N_PROBES):
+        started = time.perf_counter()
+        torch.mm(square, square)
+        times.append(time.perf_counter() - started)
+    return max(min(times), 1e-9)
 
 
 def _open_split(spec: TrainSpec, split: str) -> TokenShards:

@@ -3,9 +3,12 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from lmcore.model.config import ModelConfig
+from lmcore.train import step as stepping
 from lmcore.train.checkpoint import newest
+from lmcore.train.config import TrainConfig
 from lmcore.train.loop import run
 from lmcore.train.telemetry import (
     PEAKS,
@@ -97,3 +100,28 @@ def test_run_publishes_telemetry_of_every_step_and_says_it_in_its_progress(make_
         assert word in line
     summary = json.loads((spec.out_dir / "telemetry.json").read_text())
     assert 0 < summary["mfu_causal"] < summary["mfu_full"]
+
+
+@pytest.mark.parametrize(
+    ("flops_per_second", "sides"),
+    [(1e9, [256]), (1e11, [256, 1024]), (1e12, [256, 1024, 2048])],
+)
+def test_rate_of_products_is_asked_of_sides_that_the_processor_can_do(
+    flops_per_second, sides, monkeypatch
+):
+    asked = []
+
+    def seconds(square):
+        asked.append(square.shape[0])
+        return 2.0 * square.shape[0] ** 3 / flops_per_second
+
+    monkeypatch.setattr(stepping, "_product_seconds", seconds)
+    assert stepping.product_rate(TrainConfig(precision="bfloat16")) == pytest.approx(
+        flops_per_second
+    )
+    assert asked == sides
+
+
+def test_seconds_of_a_product_grow_with_its_side():
+    small, large = (stepping._product_seconds(torch.ones(side, side)) for side in (32, 1024))
+    assert 0.0 < small < large

@@ -32,6 +32,8 @@ import minhash_corpus
 import numpy as np
 import pyarrow.parquet as pq
 
+from lmcore.memory import peak_resident_bytes, resident_bytes
+
 RENSA, DATATROVE = "rensa==0.5.0", ("datatrove==0.10.1", "spacy", "nltk", "tokenizers", "xxhash<4")
 N_RUNS = 5
 SIZES = {"crawl2model": 24_000, "datasketch": 2_000, "rensa": 6_000, "datatrove": 1_000}
@@ -100,10 +102,10 @@ def crawl2model() -> Work:
 
 def crawl2model_streaming() -> Work:
     def work(path: str) -> dict[str, int]:
-        before = _resident("VmRSS")
+        before = resident_bytes()
         n_removed = len(_find(_batches(path)).documents)
         n = pq.read_metadata(path).num_rows
-        return {"clusters": n - n_removed, "before": before, "peak": peak_bytes()}
+        return {"clusters": n - n_removed, "before": before, "peak": peak_resident_bytes()}
 
     _find([["some words", "to load the kernels"]])
     return work
@@ -113,17 +115,6 @@ def _batches(path: str) -> Iterator[Any]:
     with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(1000, columns=["text"], use_threads=False):
             yield batch["text"]
-
-
-def _resident(kind: str) -> int:
-    """Bytes of this process in memory: VmRSS, now; VmHWM, at most since its program began."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(rf"{kind}:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
-
-
-def peak_bytes() -> int:
-    """The largest resident set of this process."""
-    return _resident("VmHWM")
 
 
 def _datasketch_edges(batches: Iterable[Sequence[str]]) -> Iterator[tuple[int, int]]:
@@ -151,10 +142,10 @@ def datasketch() -> Work:
 
 def datasketch_streaming() -> Work:
     def work(path: str) -> dict[str, int]:
-        before = _resident("VmRSS")
+        before = resident_bytes()
         n = pq.read_metadata(path).num_rows
         edges = list(_datasketch_edges(batch.to_pylist() for batch in _batches(path)))
-        return {"clusters": _n_clusters(n, edges), "before": before, "peak": peak_bytes()}
+        return {"clusters": _n_clusters(n, edges), "before": before, "peak": peak_resident_bytes()}
 
     list(_datasketch_edges([["some words to load what loads late"]]))
     return work

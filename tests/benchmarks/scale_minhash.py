@@ -25,6 +25,7 @@ import minhash_corpus
 from lmcore.dedup.config import DedupConfig
 from lmcore.dedup.index import write_parts
 from lmcore.dedup.search import Removals, find_near_duplicates
+from lmcore.memory import peak_resident_bytes
 
 SEED = 3
 N_CHECKED = 100_000
@@ -80,10 +81,10 @@ def run(n: int, n_words: int, scratch: Path) -> dict[str, float]:
     started = time.process_time()
     write_parts(index, source, DedupConfig())
     signed = time.process_time()
-    peak_of_signing = bench_minhash.peak_bytes()
+    peak_of_signing = peak_resident_bytes()
     found = find_near_duplicates(index, DedupConfig(), work=work)
     ended = time.process_time()
-    peak = bench_minhash.peak_bytes()
+    peak = peak_resident_bytes()
     recall, precision = check(found, n, n_words)
     files = [path.stat().st_size for path in scratch.glob("*/*")]
     return {
